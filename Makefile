@@ -1,0 +1,65 @@
+# The commands of this project. `make demo` and `make test` need Python >= 3.10, a C++17 compiler and nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+THREADS = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+SOURCES = setup.py pyproject.toml $(shell find thinc include -name '*.pyx' -o -name '*.pxd' -o -name '*.hh' -o -name '*.cc')
+
+.PHONY: demo build test test-all lint format bench bench-quick bench-gpu test-gpu sanitize wheel docs clean
+
+demo: build
+	$(THREADS) $(BIN)/python -m thinc demo
+
+test: build
+	$(THREADS) $(BIN)/python -m pytest -q -m "not slow and not gpu"
+
+test-all: build
+	$(THREADS) $(BIN)/python -m pytest -q -m "not gpu"
+
+test-gpu:
+	$(PYTHON) -m pytest -q -m gpu
+
+build: $(VENV)/.built
+
+# setuptools and Cython rebuild only what changed; pip runs again only when the requirements did.
+$(VENV)/.built: $(VENV)/.installed $(SOURCES)
+	$(BIN)/python setup.py -q build_ext --inplace
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml build_constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade pip
+	$(BIN)/python -m pip install -q -c build_constraints.txt setuptools cython numpy cymem preshed murmurhash blis
+	$(BIN)/python -m pip install -q --no-build-isolation -e ".[test]"
+	@touch $@
+
+lint: build
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy thinc
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+format:
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: build
+	$(THREADS) $(BIN)/python -m benchmarks
+
+bench-quick: build
+	$(THREADS) $(BIN)/python -m benchmarks --quick
+
+# The kernels and their wrappers under AddressSanitizer and UndefinedBehaviorSanitizer, in a tree of their own.
+sanitize: build
+	PYTHON=$(abspath $(BIN)/python) sh tests/sanitize.sh
+
+wheel: build
+	$(BIN)/python -m pip install -q build
+	$(BIN)/python -m build --wheel --sdist --no-isolation --outdir dist
+
+docs: build
+	$(BIN)/python docs/build.py
+
+clean:
+	rm -rf build dist *.egg-info
+	find thinc -name '*.so' -delete
+	find thinc -name '*.cpp' -delete

@@ -1,0 +1,172 @@
+"""Build: every .pyx is an extension; the kernels are compiled once per CPU level into one of them."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).parent
+KERNELS = "thinc/backends/_kernels"
+HEADERS = sorted(
+    str(path.relative_to(ROOT))
+    for folder in (ROOT / "include", ROOT / KERNELS, ROOT / "thinc" / "backends")
+    for path in folder.rglob("*.hh")
+)
+MSVC = sys.platform == "win32"
+X86 = any(
+    name in sysconfig.get_platform().lower() for name in ("x86_64", "amd64", "win32", "i686")
+) or ("universal2" in sysconfig.get_platform() and os.uname().machine == "x86_64")
+
+FLAGS = (
+    ["/std:c++17", "/O2", "/openmp:experimental"]
+    if MSVC
+    else ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-fvisibility=hidden"]
+)
+# Wrappers are call overhead, not loops: -O2 builds faster and runs the same.
+WRAPPER_FLAGS = FLAGS if MSVC else ["-O2" if flag == "-O3" else flag for flag in FLAGS] + ["-Wno-cpp"]
+
+# The CPU levels and what the compiler must be told for each. arm64 has NEON in its baseline.
+ISA_FLAGS = {"base": []}
+if X86 and MSVC:
+    ISA_FLAGS.update(avx2=["/arch:AVX2"], avx512=["/arch:AVX512"])
+elif X86:
+    avx2 = ["-mavx2", "-mfma"]
+    avx512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"]
+    ISA_FLAGS.update(avx2=avx2, avx512=avx2 + avx512)
+
+SANITIZE = os.environ.get("THINC_SANITIZE")  # "address,undefined": see `make sanitize`
+if SANITIZE:
+    FLAGS += [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer", "-g"]
+    WRAPPER_FLAGS += [f"-fsanitize={SANITIZE}", "-g"]
+
+
+def linked_blas():
+    """Macros and linker settings for THINC_BLAS=openblas|mkl|accelerate|blis, by pkg-config."""
+    name = os.environ.get("THINC_BLAS", "accelerate" if sys.platform == "darwin" else "")
+    if not name:
+        return {}
+    macros = [("THINC_LINKED_BLAS", f'"{name}"')]
+    if name == "accelerate":
+        return {
+            "define_macros": macros + [("ACCELERATE_NEW_LAPACK", None)],
+            "extra_link_args": ["-framework", "Accelerate"],
+        }
+    package = {"mkl": "mkl-static-lp64-seq"}.get(name, name)
+    try:
+        words = subprocess.run(
+            ["pkg-config", "--cflags", "--libs", package],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.split()
+    except (OSError, subprocess.CalledProcessError) as e:
+        raise SystemExit(
+            f"THINC_BLAS={name}: pkg-config does not find {package!r}. Install its development files, or "
+            f"set PKG_CONFIG_PATH to the folder of its .pc file. ({e})"
+        ) from None
+    prefix = os.environ.get("THINC_BLAS_PREFIX", "")
+    return {
+        "define_macros": macros + [("THINC_BLAS_PREFIX", prefix)] if prefix else macros,
+        "include_dirs": [word[2:] for word in words if word.startswith("-I")],
+        "extra_link_args": [word for word in words if not word.startswith("-I")]
+        + [f"-Wl,-rpath,{word[2:]}" for word in words if word.startswith("-L")],
+    }
+
+
+def extensions():
+    for path in sorted((ROOT / "thinc").rglob("*.pyx")):
+        source = str(path.relative_to(ROOT))
+        name = source[: -len(".pyx")].replace(os.sep, ".")
+        settings = {
+            "include_dirs": ["include", KERNELS, "thinc/backends", numpy.get_include()],
+            "define_macros": [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+            "extra_compile_args": list(WRAPPER_FLAGS),
+            "extra_link_args": [f"-fsanitize={SANITIZE}"] if SANITIZE else [],
+            "depends": HEADERS,
+        }
+        if name == "thinc.backends._kernels.gemm":
+            for key, value in linked_blas().items():
+                settings[key] = settings[key] + value
+        yield Extension(name, [source], language="c++", **settings)
+
+
+class BuildKernels(build_ext):
+    """build_ext that compiles in parallel, and kernels.cc once per CPU level."""
+
+    def initialize_options(self):
+        super().initialize_options()
+        self.parallel = int(os.environ.get("THINC_BUILD_JOBS", os.cpu_count() or 1))
+
+    def build_extension(self, ext):
+        if ext.name == "thinc.backends._kernels.elementwise":
+            objects = self.compile_kernels()
+            ext.extra_objects = objects
+            # setuptools compares the extension with its sources and `depends` only.
+            ext.depends = ext.depends + objects
+        super().build_extension(ext)
+
+    def compile_kernels(self):
+        levels = [(f"THINC_HAS_{isa.upper()}", "1") for isa in ISA_FLAGS]
+        jobs = [
+            (isa, f"{KERNELS}/kernels.cc", [("THINC_ISA", isa)], flags)
+            for isa, flags in ISA_FLAGS.items()
+        ]
+        jobs.append(("dispatch", f"{KERNELS}/dispatch.cc", levels, []))
+        objects = []
+        for folder, source, macros, flags in jobs:
+            output_dir = os.path.join(self.build_temp, folder)
+            (target,) = self.compiler.object_filenames([source], output_dir=output_dir)
+            if self.force or self.is_older(target, [source, "setup.py", *HEADERS]):
+                self.compiler.compile(
+                    [source],
+                    output_dir=output_dir,
+                    macros=macros,
+                    include_dirs=["include", KERNELS],
+                    extra_postargs=FLAGS + flags,
+                )
+            objects.append(target)
+        return objects
+
+    @staticmethod
+    def is_older(target, sources):
+        if not os.path.exists(target):
+            return True
+        built = os.path.getmtime(target)
+        return any(os.path.getmtime(source) > built for source in sources)
+
+    def run(self):
+        super().run()
+        strip = shutil.which("strip")
+        if strip and sys.platform.startswith("linux") and not (SANITIZE or self.debug or self.inplace):
+            for ext in self.extensions:
+                subprocess.run([strip, "--strip-unneeded", self.get_ext_fullpath(ext.name)], check=True)
+
+
+if __name__ == "__main__":
+    setup(
+        packages=["thinc.include"] + [
+            str(path.parent.relative_to(ROOT)).replace(os.sep, ".")
+            for path in sorted((ROOT / "thinc").rglob("__init__.py"))
+        ],
+        package_dir={"thinc.include": "include/thinc"},
+        package_data={
+            "thinc.include": ["*.hh"],
+            "": ["*.pxd", "*.pyx", "*.hh", "*.cc", "*.cu", "*.cfg", "py.typed"],
+        },
+        ext_modules=cythonize(
+            list(extensions()),
+            compiler_directives={"language_level": 3, "binding": True, "embedsignature": False},
+            include_path=["."],
+            nthreads=0,
+            quiet=True,
+        ),
+        cmdclass={"build_ext": BuildKernels},
+        zip_safe=False,
+    )
