@@ -1,0 +1,120 @@
+// What profiles ask to be one pass: layer normalization, softmax, column sums. Rows are independent, and each is summed
+// in the same order whatever their number.
+#pragma once
+
+#include "portable.hh"
+
+THINC_BEGIN
+
+// Layer normalization: Y = (X - mu) rstd G + b per row, rstd = (population variance + eps)^(-1/2).
+// Ba, Kiros & Hinton 2016, https://arxiv.org/abs/1607.06450.  The variance is of the centred row: no cancellation.
+template <class T>
+void layer_norm(void* Y_, void* mu_, void* rstd_, const void* X_, const void* G_, const void* b_, double eps, size_t N,
+                size_t I) {
+  T* mus = static_cast<T*>(mu_);
+  T* rstds = static_cast<T*>(rstd_);
+  const T* G = static_cast<const T*>(G_);
+  const T* b = static_cast<const T*>(b_);
+  for (size_t n = 0; n < N; ++n) {
+    const T* X = static_cast<const T*>(X_) + n * I;
+    T* Y = static_cast<T*>(Y_) + n * I;
+    T sum = 0, squares = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < I; ++i) sum += X[i];
+    const T mu = sum / T(I);
+#pragma omp simd reduction(+ : squares)
+    for (size_t i = 0; i < I; ++i) squares += (X[i] - mu) * (X[i] - mu);
+    const T rstd = T(1) / sqrt_(squares / T(I) + T(eps));
+    mus[n] = mu;
+    rstds[n] = rstd;
+#pragma omp simd
+    for (size_t i = 0; i < I; ++i) Y[i] = (X[i] - mu) * rstd * G[i] + b[i];
+  }
+}
+
+// With H = (X - mu) rstd and g = dY G: dX = rstd (g - mean(g) - H mean(g H)); dG and db are accumulated.
+template <class T>
+void backprop_layer_norm(void* dX_, void* dG_, void* db_, const void* dY_, const void* X_, const void* G_,
+                         const void* mu_, const void* rstd_, size_t N, size_t I) {
+  T* dG = static_cast<T*>(dG_);
+  T* db = static_cast<T*>(db_);
+  const T* G = static_cast<const T*>(G_);
+  for (size_t n = 0; n < N; ++n) {
+    const T* X = static_cast<const T*>(X_) + n * I;
+    const T* dY = static_cast<const T*>(dY_) + n * I;
+    T* dX = static_cast<T*>(dX_) + n * I;
+    const T mu = static_cast<const T*>(mu_)[n], rstd = static_cast<const T*>(rstd_)[n];
+    T sum_g = 0, sum_gh = 0;
+#pragma omp simd reduction(+ : sum_g, sum_gh)
+    for (size_t i = 0; i < I; ++i) {
+      T h = (X[i] - mu) * rstd, g = dY[i] * G[i];
+      sum_g += g;
+      sum_gh += g * h;
+      dG[i] += dY[i] * h;
+      db[i] += dY[i];
+    }
+    const T mean_g = sum_g / T(I), mean_gh = sum_gh / T(I);
+#pragma omp simd
+    for (size_t i = 0; i < I; ++i) dX[i] = rstd * (dY[i] * G[i] - mean_g - (X[i] - mu) * rstd * mean_gh);
+  }
+}
+
+// Softmax of each row, its maximum subtracted first.
+template <class T>
+void softmax(void* Y_, const void* X_, double inverse_temperature, size_t N, size_t O) {
+  const T scale = T(inverse_temperature);
+  for (size_t n = 0; n < N; ++n) {
+    const T* X = static_cast<const T*>(X_) + n * O;
+    T* Y = static_cast<T*>(Y_) + n * O;
+    T best = X[0] * scale, sum = 0;
+#pragma omp simd reduction(max : best)
+    for (size_t o = 1; o < O; ++o) best = X[o] * scale > best ? X[o] * scale : best;
+#pragma omp simd reduction(+ : sum)
+    for (size_t o = 0; o < O; ++o) {
+      T e = exp_(X[o] * scale - best);
+      Y[o] = e;
+      sum += e;
+    }
+    const T inverse = T(1) / sum;
+#pragma omp simd
+    for (size_t o = 0; o < O; ++o) Y[o] *= inverse;
+  }
+}
+
+// dX = (Y dY - Y sum(Y dY)) / temperature
+template <class T>
+void backprop_softmax(void* dX_, const void* Y_, const void* dY_, double inverse_temperature, size_t N, size_t O) {
+  const T scale = T(inverse_temperature);
+  for (size_t n = 0; n < N; ++n) {
+    const T* Y = static_cast<const T*>(Y_) + n * O;
+    const T* dY = static_cast<const T*>(dY_) + n * O;
+    T* dX = static_cast<T*>(dX_) + n * O;
+    T sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t o = 0; o < O; ++o) sum += Y[o] * dY[o];
+#pragma omp simd
+    for (size_t o = 0; o < O; ++o) dX[o] = scale * Y[o] * (dY[o] - sum);
+  }
+}
+
+// Column sums, the gradient of a bias. Columns stay in registers or L1 while the rows stream by once.
+template <class T>
+void sum_rows(void* sums_, const void* X_, size_t N, size_t O) {
+  T* sums = static_cast<T*>(sums_);
+  const T* X = static_cast<const T*>(X_);
+#pragma omp simd
+  for (size_t o = 0; o < O; ++o) sums[o] = T(0);
+  size_t n = 0;
+  for (; n + 4 <= N; n += 4) {
+    const T *r0 = X + n * O, *r1 = r0 + O, *r2 = r1 + O, *r3 = r2 + O;
+#pragma omp simd
+    for (size_t o = 0; o < O; ++o) sums[o] += (r0[o] + r1[o]) + (r2[o] + r3[o]);
+  }
+  for (; n < N; ++n) {
+    const T* r = X + n * O;
+#pragma omp simd
+    for (size_t o = 0; o < O; ++o) sums[o] += r[o];
+  }
+}
+
+THINC_END

@@ -1,0 +1,463 @@
+// Matrix products: C = alpha op(A) op(B) + beta C, row-major, for float and double.
+//
+// Two kernels. Neither keeps a packed copy of the weights that could go stale. Stack: at most 72 KiB, heap none.
+//
+// B transposed (X @ W.T, every forward product): both operands run along k. A vector holds one 16-byte chunk along k of
+// each of `groups` rows of A (packed so, which costs one copy of a block of A), and meets a chunk of a row of B that is
+// repeated in every group:
+//
+//     packed A   | row 0: k k+1 k+2 k+3 | row 1: k k+1 k+2 k+3 | row 2 ...      one vector, four rows on AVX-512
+//     row j of B | j: k k+1 k+2 k+3     | j: k k+1 k+2 k+3     | j ...          one load that repeats a chunk
+//
+// so that an accumulator keeps in_chunk partial sums for each row, which are folded at the end. Each output is summed
+// in an order that depends on k alone: the same bits for any number of rows, any strides, and any width of vector (but
+// `base` on x86 has no fused multiply-add, and so bits of its own).
+//
+// B not transposed (dY @ W, dY.T @ X, every backward product): vectors along n, each value of op(A) splat against them.
+// B is read where it lies; only where its rows are far apart the first tile of rows leaves a packed copy for the rest.
+//
+// k is cut into even blocks so that a tile's operands stay in the first-level cache; where it is cut depends on K only.
+#pragma once
+
+#include "vectors.hh"
+
+THINC_BEGIN
+
+// Tiles, chosen by measurement: accumulators fill the registers that the operands leave free.
+#if THINC_VECTOR_REGISTERS == 32
+constexpr size_t dot_vectors = 3, dot_columns = 8;   // vectors of rows of A x rows of B
+constexpr size_t outer_rows = 8, outer_vectors = 3;  // rows of A x vectors along n
+#else
+constexpr size_t dot_vectors = 3, dot_columns = 4;
+constexpr size_t outer_rows = 4, outer_vectors = 3;
+#endif
+constexpr size_t pack_bytes = 48 * 1024;    // a packed block of A, on the stack
+constexpr size_t pieces_bytes = 12 * 1024;  // a block of one piece of maxout, on the stack
+constexpr size_t panel_bytes = 24 * 1024;   // of B, that every tile of rows walks: it stays in L1
+constexpr size_t block_bytes = 512 * 1024;  // a block of B that every block of A walks: it stays in L2
+constexpr size_t most_k_bytes = 2048;       // of a row in one block of k, B transposed
+constexpr size_t most_outer_k = 384;        // values of k in one block, B not transposed and where it lies
+constexpr size_t far_bytes = 2048;          // between rows of B
+
+THINC_FN size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
+THINC_FN size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+// The n-th part of `total` cut into the fewest even pieces of at most `most`, each a multiple of `unit`; so is `most`.
+THINC_FN size_t even_piece(size_t total, size_t most, size_t unit) {
+  return total <= most ? total : ceil_div(ceil_div(total, ceil_div(total, most)), unit) * unit;
+}
+
+// How an output is made from a sum: alpha * sum + bias[column], or alpha * sum + beta * C.
+template <class T>
+struct Finish {
+  T alpha, beta;
+  const T* bias;  // null: none. With a bias, beta is 0
+
+  THINC_FN Finish from_column(size_t n) const { return {alpha, beta, bias ? bias + n : bias}; }
+  THINC_FN Finish in_block(size_t k0) const {  // in later blocks of k the sum of the earlier ones is in C
+    return k0 ? Finish{alpha, T(1), nullptr} : *this;
+  }
+};
+
+// The same for one output; `value` is alpha * sum.
+template <class T>
+THINC_FN void finish_one(T* c, T value, const Finish<T>& finish, size_t column) {
+  if (finish.bias)
+    value = value + finish.bias[column];
+  else if (finish.beta != T(0))
+    value = value + finish.beta * *c;
+  *c = value;
+}
+
+// ---- B transposed
+
+// Packs rows x k of A as drawn above: [tile of `vectors` vectors][chunk of k][vector][group][in_chunk]; rows and values
+// of k beyond the end are zero. op(A)[r][k] = A[r * row_stride + k * k_stride].
+template <class T>
+void pack_chunks(T* packed, const T* A, size_t row_stride, size_t k_stride, size_t rows, size_t k, size_t vectors) {
+  constexpr size_t H = in_chunk<T>();
+  const size_t whole = k / H, chunks = ceil_div(k, H), step = vectors * lanes<T>();
+  for (size_t r = 0; r < vectors * groups; ++r) {
+    T* to = packed + r * H;
+    if (r >= rows) {
+      for (size_t c = 0; c < chunks; ++c, to += step) store_chunk(to, splat_chunk(T(0)));
+      continue;
+    }
+    const T* from = A + r * row_stride;
+    if (k_stride == 1) {
+      for (size_t c = 0; c < whole; ++c, to += step) store_chunk(to, load_chunk(from + c * H));
+    } else {
+      for (size_t c = 0; c < whole; ++c, to += step)
+        for (size_t h = 0; h < H; ++h) to[h] = from[(c * H + h) * k_stride];
+    }
+    if (whole < chunks)
+      for (size_t h = 0; h < H; ++h) to[h] = whole * H + h < k ? from[(whole * H + h) * k_stride] : T(0);
+  }
+}
+
+// One tile: V vectors of packed rows against J rows of B. `rows` and `columns` say how much of it exists.
+template <class T, size_t V, size_t J>
+THINC_TILE void dot_tile(T* C, size_t ldc, const T* packed, const T* B, size_t ldb, size_t k, size_t rows,
+                         size_t columns, const Finish<T>& finish) {
+  constexpr size_t H = in_chunk<T>(), L = lanes<T>();
+  const T* row[J];  // a missing row of B repeats the last one; its sums are not stored
+#pragma GCC unroll 16
+  for (size_t j = 0; j < J; ++j) row[j] = B + (j < columns ? j : columns - 1) * ldb;
+  Vec<T> sum[V][J];
+#pragma GCC unroll 16
+  for (size_t v = 0; v < V; ++v)
+#pragma GCC unroll 16
+    for (size_t j = 0; j < J; ++j) sum[v][j] = splat(T(0));
+  const size_t whole = k / H * H;
+  for (size_t i = 0; i < whole; i += H) {
+    Vec<T> a[V];
+#pragma GCC unroll 16
+    for (size_t v = 0; v < V; ++v) a[v] = load(packed + v * L);
+    packed += V * L;
+#pragma GCC unroll 16
+    for (size_t j = 0; j < J; ++j) {
+      const Vec<T> b = load_repeated(row[j] + i);
+#pragma GCC unroll 16
+      for (size_t v = 0; v < V; ++v) sum[v][j] += a[v] * b;
+    }
+  }
+  if (whole < k) {
+#pragma GCC unroll 16
+    for (size_t j = 0; j < J; ++j) {
+      T tail[H];
+      for (size_t h = 0; h < H; ++h) tail[h] = whole + h < k ? row[j][whole + h] : T(0);
+      const Vec<T> b = load_repeated(tail);
+#pragma GCC unroll 16
+      for (size_t v = 0; v < V; ++v) sum[v][j] += load(packed + v * L) * b;
+    }
+  }
+  const Vec<T> alpha = splat(finish.alpha);
+  const Chunk<T> beta = splat_chunk(finish.beta);
+#pragma GCC unroll 16
+  for (size_t v = 0; v < V; ++v) {
+    const size_t present = v * groups < rows ? min_size(groups, rows - v * groups) : 0;
+#pragma GCC unroll 16
+    for (size_t j = 0; j < J; j += H) {
+      T* c = C + v * groups * ldc + j;
+      T values[L];
+      Vec<T> value = alpha * fold(&sum[v][j]);
+      if (j + H <= columns) {
+        if (finish.bias) value = value + load_repeated(finish.bias + j);
+        store(values, value);
+        if (finish.beta != T(0)) {
+          for (size_t g = 0; g < present; ++g, c += ldc)
+            store_chunk(c, load_chunk(values + g * H) + beta * load_chunk(c));
+        } else {
+          for (size_t g = 0; g < present; ++g, c += ldc) store_chunk(c, load_chunk(values + g * H));
+        }
+      } else {
+        store(values, value);
+        for (size_t g = 0; g < present; ++g, c += ldc)
+          for (size_t h = 0; j + h < columns; ++h) finish_one(c + h, values[g * H + h], finish, j + h);
+      }
+    }
+  }
+}
+
+template <class T, size_t V>
+void dot_rows(T* C, size_t ldc, const T* packed, const T* B, size_t ldb, size_t k, size_t rows, size_t columns,
+              const Finish<T>& finish) {
+  constexpr size_t few = 4;  // whole chunks of either type
+  size_t n = 0;
+  for (; n + dot_columns - few < columns; n += dot_columns)
+    dot_tile<T, V, dot_columns>(C + n, ldc, packed, B + n * ldb, ldb, k, rows, min_size(dot_columns, columns - n),
+                                finish.from_column(n));
+  if (n < columns)
+    dot_tile<T, V, few>(C + n, ldc, packed, B + n * ldb, ldb, k, rows, columns - n, finish.from_column(n));
+}
+
+// How a product with B transposed is cut.
+template <class T>
+struct DotBlocks {
+  size_t k, k_room;  // values of k in a block; the same with padding, never 0
+  size_t rows;       // of A, packed at once
+  size_t panel;      // rows of B
+
+  DotBlocks(size_t M, size_t K) {
+    constexpr size_t H = in_chunk<T>();
+    k = even_piece(K, most_k_bytes / sizeof(T), H);
+    k_room = K ? ceil_div(k, H) * H : H;
+    const size_t fit = pack_bytes / sizeof(T) / k_room / groups / dot_vectors * dot_vectors;
+    rows = even_piece(ceil_div(M, groups), fit, dot_vectors) * groups;
+    panel = ceil_div(panel_bytes / sizeof(T) / k_room, dot_columns) * dot_columns;
+  }
+};
+
+// One packed block of A against N rows of B, in panels that stay in L1; packs A first if asked to.
+template <class T>
+void dot_block(T* C, size_t ldc, T* packed, const T* A, size_t row_stride, size_t k_stride, bool pack, const T* B,
+               size_t ldb, size_t M, size_t N, size_t k, size_t panel, const Finish<T>& finish) {
+  const size_t vectors = ceil_div(M, groups), k_room = ceil_div(k, in_chunk<T>()) * in_chunk<T>();
+  const size_t tile = ceil_div(vectors, ceil_div(vectors, dot_vectors));  // even tiles of at most dot_vectors
+  for (size_t n = 0; n < N; n += panel) {
+    const size_t columns = min_size(panel, N - n);
+    const Finish<T> here = finish.from_column(n);
+    for (size_t v = 0; v < vectors; v += tile) {
+      const size_t width = min_size(tile, vectors - v), row = v * groups, rows = min_size(width * groups, M - row);
+      T* a = packed + row * k_room;
+      if (pack && n == 0) pack_chunks(a, A + row * row_stride, row_stride, k_stride, rows, k, width);
+      if (width == 3)
+        dot_rows<T, 3>(C + row * ldc + n, ldc, a, B + n * ldb, ldb, k, rows, columns, here);
+      else if (width == 2)
+        dot_rows<T, 2>(C + row * ldc + n, ldc, a, B + n * ldb, ldb, k, rows, columns, here);
+      else
+        dot_rows<T, 1>(C + row * ldc + n, ldc, a, B + n * ldb, ldb, k, rows, columns, here);
+    }
+  }
+}
+
+// C (M, N) from op(A) (M, K), by its strides, and B (N, K) with rows ldb apart.
+template <class T>
+void dot_product(T* C, size_t ldc, const T* A, size_t row_stride, size_t k_stride, const T* B, size_t ldb, size_t M,
+                 size_t N, size_t K, const Finish<T>& finish) {
+  alignas(64) T packed[pack_bytes / sizeof(T)];
+  const DotBlocks<T> blocks(M, K);
+  const size_t fit = block_bytes / sizeof(T) / blocks.k_room / dot_columns * dot_columns;
+  const size_t n_block = even_piece(N, fit, dot_columns);
+  for (size_t n = 0; n < N; n += n_block) {
+    size_t k = 0;
+    do {
+      for (size_t m = 0; m < M; m += blocks.rows)
+        dot_block(C + m * ldc + n, ldc, packed, A + m * row_stride + k * k_stride, row_stride, k_stride, true,
+                  B + n * ldb + k, ldb, min_size(blocks.rows, M - m), min_size(n_block, N - n),
+                  min_size(blocks.k, K - k), blocks.panel, finish.in_block(k).from_column(n));
+      k += blocks.k;
+    } while (k < K);
+  }
+}
+
+// ---- B not transposed
+
+// One tile: R rows of packed A (k x R) against W vectors of B. Of the last vector the `skip` first lanes are not stored
+// (they belong to the tile before), of all only `columns`. With Keep, B is copied to `panel` on the way.
+template <class T, size_t R, size_t W, bool Keep = false>
+THINC_TILE void outer_tile(T* C, size_t ldc, const T* packed, const T* B, size_t ldb, size_t k, size_t rows,
+                           size_t skip, size_t columns, const Finish<T>& finish, T* panel = nullptr) {
+  constexpr size_t L = lanes<T>();
+  Vec<T> sum[R][W];
+#pragma GCC unroll 16
+  for (size_t r = 0; r < R; ++r)
+#pragma GCC unroll 16
+    for (size_t w = 0; w < W; ++w) sum[r][w] = splat(T(0));
+  for (size_t i = 0; i < k; ++i) {
+    Vec<T> b[W];
+#pragma GCC unroll 16
+    for (size_t w = 0; w < W; ++w) b[w] = load(B + w * L);
+    B += ldb;
+    if (Keep) {
+#pragma GCC unroll 16
+      for (size_t w = 0; w < W; ++w) store(panel + w * L, b[w]);
+      panel += W * L;
+    }
+#pragma GCC unroll 16
+    for (size_t r = 0; r < R; ++r) {
+      const Vec<T> a = splat(packed[r]);
+#pragma GCC unroll 16
+      for (size_t w = 0; w < W; ++w) sum[r][w] += a * b[w];
+    }
+    packed += R;
+  }
+  const Vec<T> alpha = splat(finish.alpha), beta = splat(finish.beta);
+#pragma GCC unroll 16
+  for (size_t r = 0; r < R; ++r) {
+    if (r >= rows) return;
+    T* c = C + r * ldc;
+#pragma GCC unroll 16
+    for (size_t w = 0; w < W; ++w) {
+      if (skip == 0 && (w + 1) * L <= columns) {
+        Vec<T> value = alpha * sum[r][w];
+        if (finish.beta != T(0)) value = value + beta * load(c + w * L);
+        store(c + w * L, value);
+      } else {
+        T sums[L];
+        store(sums, alpha * sum[r][w]);
+        for (size_t h = skip; h < L && w * L + h < columns; ++h) finish_one(c + w * L + h, sums[h], finish, 0);
+      }
+    }
+  }
+}
+
+// Packs rows x k of A in tiles of R rows: [tile][k][R], missing rows zero.
+template <class T, size_t R>
+void pack_rows(T* packed, const T* A, size_t row_stride, size_t k_stride, size_t rows, size_t k) {
+  const size_t whole = rows / R * R;
+  if (row_stride == 1) {  // along the rows, as A lies: each line of it is read once
+    for (size_t i = 0; i < k; ++i)
+      for (size_t m = 0; m < whole; m += R)
+        for (size_t r = 0; r < R; ++r) packed[m * k + i * R + r] = A[m + r + i * k_stride];
+  } else {
+    for (size_t m = 0; m < whole; m += R)
+      for (size_t i = 0; i < k; ++i)
+        for (size_t r = 0; r < R; ++r) packed[m * k + i * R + r] = A[(m + r) * row_stride + i * k_stride];
+  }
+  if (whole < rows) {
+    for (size_t i = 0; i < k; ++i)
+      for (size_t r = 0; r < R; ++r)
+        packed[whole * k + i * R + r] = whole + r < rows ? A[(whole + r) * row_stride + i * k_stride] : T(0);
+  }
+}
+
+// A tile of rows against all columns of B, at least a vector of them, where B lies.
+template <class T, size_t R>
+void outer_columns(T* C, size_t ldc, const T* packed, const T* B, size_t ldb, size_t k, size_t rows, size_t N,
+                   const Finish<T>& finish) {
+  constexpr size_t L = lanes<T>();
+  size_t n = 0;
+  for (; n + outer_vectors * L <= N; n += outer_vectors * L)
+    outer_tile<T, R, outer_vectors>(C + n, ldc, packed, B + n, ldb, k, rows, 0, outer_vectors * L, finish);
+  for (; n + L <= N; n += L) outer_tile<T, R, 1>(C + n, ldc, packed, B + n, ldb, k, rows, 0, L, finish);
+  if (n < N)  // the last whole vector of B, of which only the new lanes count
+    outer_tile<T, R, 1>(C + N - L, ldc, packed, B + N - L, ldb, k, rows, L - (N - n), L, finish);
+}
+
+// One block of rows and of k, with B where it lies.
+template <class T>
+void outer_in_place(T* C, size_t ldc, T* packed, const T* A, size_t row_stride, size_t k_stride, const T* B, size_t ldb,
+                    size_t M, size_t N, size_t k, const Finish<T>& finish) {
+  constexpr size_t R = outer_rows;
+  const size_t left = M % R, whole = left > R / 2 ? M : M - left;  // few rows left: a smaller tile
+  if (whole) pack_rows<T, R>(packed, A, row_stride, k_stride, whole, k);
+  for (size_t m = 0; m < whole; m += R)
+    outer_columns<T, R>(C + m * ldc, ldc, packed + m * k, B, ldb, k, min_size(R, M - m), N, finish);
+  if (whole == M) return;
+  if (left == 1) {
+    pack_rows<T, 1>(packed, A + whole * row_stride, row_stride, k_stride, 1, k);
+    outer_columns<T, 1>(C + whole * ldc, ldc, packed, B, ldb, k, 1, N, finish);
+  } else {
+    pack_rows<T, R / 2>(packed, A + whole * row_stride, row_stride, k_stride, left, k);
+    outer_columns<T, R / 2>(C + whole * ldc, ldc, packed, B, ldb, k, left, N, finish);
+  }
+}
+
+// One block of rows and of k, with B in packed panels of `outer_vectors` vectors, padded with zeros.
+template <class T>
+void outer_in_panels(T* C, size_t ldc, T* packed, T* panel, const T* A, size_t row_stride, size_t k_stride, const T* B,
+                     size_t ldb, size_t M, size_t N, size_t k, const Finish<T>& finish) {
+  constexpr size_t L = lanes<T>(), width = outer_vectors * L, R = outer_rows;
+  pack_rows<T, R>(packed, A, row_stride, k_stride, M, k);
+  for (size_t n = 0; n < N; n += width) {
+    const size_t columns = min_size(width, N - n);
+    size_t m = 0;
+    if (columns == width) {  // packed by the first tile: on its own the copy would wait for memory
+      outer_tile<T, R, outer_vectors, true>(C + n, ldc, packed, B + n, ldb, k, min_size(R, M), 0, width, finish, panel);
+      m = R;
+    } else {
+      for (size_t i = 0; i < k; ++i)
+        for (size_t h = 0; h < width; ++h) panel[i * width + h] = h < columns ? B[i * ldb + n + h] : T(0);
+    }
+    for (; m < M; m += R) {
+      const size_t rows = min_size(R, M - m);
+      T* c = C + m * ldc + n;
+      if (columns > L)
+        outer_tile<T, R, outer_vectors>(c, ldc, packed + m * k, panel, width, k, rows, 0, columns, finish);
+      else
+        outer_tile<T, R, 1>(c, ldc, packed + m * k, panel, width, k, rows, 0, columns, finish);
+    }
+  }
+}
+
+// C (M, N) from op(A) (M, K), by its strides, and B (K, N) with rows ldb apart.
+template <class T>
+void outer_product(T* C, size_t ldc, const T* A, size_t row_stride, size_t k_stride, const T* B, size_t ldb, size_t M,
+                   size_t N, size_t K, const Finish<T>& finish) {
+  constexpr size_t L = lanes<T>(), R = outer_rows, room = panel_bytes / sizeof(T);
+  alignas(64) T packed[pack_bytes / sizeof(T)];
+  alignas(64) T panel[room];
+  if (M == 0 || N == 0) return;
+  // Packing pays where rows of B are far apart (each its own page, and many on the same cache lines) and met often.
+  const bool in_panels = N < L || (ldb * sizeof(T) >= far_bytes && M >= 6 * R);
+  const size_t k_block = even_piece(K, in_panels ? room / (outer_vectors * L) : most_outer_k, 8);
+  const size_t m_block = pack_bytes / sizeof(T) / (k_block ? k_block : 1) / R * R;
+  for (size_t m = 0; m < M; m += m_block) {
+    const size_t rows = min_size(m_block, M - m);
+    T* c = C + m * ldc;
+    size_t k = 0;
+    do {
+      const T* a = A + m * row_stride + k * k_stride;
+      const size_t k_here = min_size(k_block, K - k);
+      if (in_panels)
+        outer_in_panels(c, ldc, packed, panel, a, row_stride, k_stride, B + k * ldb, ldb, rows, N, k_here,
+                        finish.in_block(k));
+      else
+        outer_in_place(c, ldc, packed, a, row_stride, k_stride, B + k * ldb, ldb, rows, N, k_here, finish.in_block(k));
+      k += k_block;
+    } while (k < K);
+  }
+}
+
+// ---- the kernels of the table
+
+template <class T>
+void gemm(int trans_a, int trans_b, size_t M, size_t N, size_t K, double alpha, const void* A, size_t lda,
+          const void* B, size_t ldb, double beta, void* C, size_t ldc) {
+  const Finish<T> finish = {T(alpha), T(beta), nullptr};
+  const size_t row_stride = trans_a ? 1 : lda, k_stride = trans_a ? lda : 1;
+  (trans_b ? dot_product<T> : outer_product<T>)(static_cast<T*>(C), ldc, static_cast<const T*>(A), row_stride, k_stride,
+                                                static_cast<const T*>(B), ldb, M, N, K, finish);
+}
+
+// Y (N, O) = X (N, I) W (O, I).T + b (O,); b may be null.
+template <class T>
+void affine(void* Y, const void* X, const void* W, const void* b, size_t N, size_t I, size_t O) {
+  dot_product<T>(static_cast<T*>(Y), O, static_cast<const T*>(X), I, 1, static_cast<const T*>(W), I, N, O, I,
+                 {T(1), T(0), static_cast<const T*>(b)});
+}
+
+// best (N, O) = the largest of the P pieces of X W.T + b, which (N, O) = its index, the first of equals. W (O, P, I),
+// b (O, P) or null. The bits of best are those of affine. The pieces are made one by one, a block at a time.
+template <class T>
+void affine_maxout(void* best_, int32_t* which, const void* X_, const void* W_, const void* b_, size_t N, size_t I,
+                   size_t O, size_t P) {
+  constexpr size_t most_columns = 256;
+  alignas(64) T packed[pack_bytes / sizeof(T)];
+  alignas(64) T piece[pieces_bytes / sizeof(T)];
+  T bias[most_columns];
+  T* best = static_cast<T*>(best_);
+  const T *X = static_cast<const T*>(X_), *W = static_cast<const T*>(W_), *b = static_cast<const T*>(b_);
+  DotBlocks<T> blocks(N, I);
+  blocks.rows = min_size(blocks.rows, pieces_bytes / sizeof(T) / dot_columns);
+  for (size_t n = 0; n < N; n += blocks.rows) {
+    const size_t rows = min_size(blocks.rows, N - n);
+    const size_t fit = min_size(pieces_bytes / sizeof(T) / rows, most_columns) / dot_columns * dot_columns;
+    const size_t o_block = even_piece(O, fit, dot_columns);
+    bool pack = true;
+    for (size_t o = 0; o < O; o += o_block) {
+      const size_t columns = min_size(o_block, O - o);
+      for (size_t p = 0; p < P; ++p) {
+        T* Z = p ? piece : best + n * O + o;  // the first piece goes where the best will be
+        const size_t ldz = p ? columns : O;
+        if (b)
+          for (size_t j = 0; j < columns; ++j) bias[j] = b[(o + j) * P + p];
+        const Finish<T> finish = {T(1), T(0), b ? bias : nullptr};
+        size_t k = 0;
+        do {
+          dot_block(Z, ldz, packed, X + n * I + k, I, 1, pack, W + (o * P + p) * I + k, P * I, rows, columns,
+                    min_size(blocks.k, I - k), blocks.panel, finish.in_block(k));
+          pack = I > blocks.k;  // one block of k stays packed
+          k += blocks.k;
+        } while (k < I);
+        for (size_t r = 0; r < rows; ++r) {
+          T* to = best + (n + r) * O + o;
+          int32_t* index = which + (n + r) * O + o;
+          if (p == 0) {
+            for (size_t j = 0; j < columns; ++j) index[j] = 0;
+            continue;
+          }
+          const T* z = piece + r * columns;
+#pragma omp simd
+          for (size_t j = 0; j < columns; ++j) {
+            const bool better = z[j] > to[j];
+            to[j] = better ? z[j] : to[j];
+            index[j] = better ? int32_t(p) : index[j];
+          }
+        }
+      }
+    }
+  }
+}
+
+THINC_END

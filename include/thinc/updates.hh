@@ -1,0 +1,143 @@
+// Optimizer arithmetic: one element of a step, and the loops over a parameter.
+#pragma once
+
+#include "portable.hh"
+
+THINC_BEGIN
+
+// Adam (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980), without bias correction: the caller folds it into lr.
+// The gradient is zeroed in the same pass.
+template <class T>
+void adam(void* w_, void* g_, void* m_, void* v_, double b1_, double b2_, double eps_, double lr_, size_t n) {
+  T *w = static_cast<T*>(w_), *g = static_cast<T*>(g_), *m = static_cast<T*>(m_), *v = static_cast<T*>(v_);
+  const T b1 = T(b1_), b2 = T(b2_), eps = T(eps_), lr = T(lr_), c1 = T(1) - b1, c2 = T(1) - b2;
+#pragma omp simd
+  for (size_t i = 0; i < n; ++i) {
+    T mi = b1 * m[i] + c1 * g[i];
+    T vi = b2 * v[i] + c2 * g[i] * g[i];
+    m[i] = mi;
+    v[i] = vi;
+    w[i] -= lr * (mi / (sqrt_(vi) + eps));
+    g[i] = T(0);
+  }
+}
+
+// ema -= (1 - decay) (ema - w)
+template <class T>
+void update_averages(void* ema_, const void* w_, double decay, size_t n) {
+  T* ema = static_cast<T*>(ema_);
+  const T* w = static_cast<const T*>(w_);
+  const T rest = T(1.0 - decay);
+#pragma omp simd
+  for (size_t i = 0; i < n; ++i) ema[i] -= rest * (ema[i] - w[i]);
+}
+
+// Summed in double, in lanes of fixed number, so that the norm does not depend on the CPU level by more than rounding.
+template <class T>
+double sum_squares(const void* x_, size_t n) {
+  const T* x = static_cast<const T*>(x_);
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (size_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  return sum;
+}
+
+template <class T>
+void scale(void* x_, double factor_, size_t n) {
+  T* x = static_cast<T*>(x_);
+  const T factor = T(factor_);
+#pragma omp simd
+  for (size_t i = 0; i < n; ++i) x[i] *= factor;
+}
+
+// A counter-based generator: element i depends on (seed, i) alone, so loops may run in any width and order.
+// Two rounds of the 32-bit finaliser of MurmurHash3 over a Weyl sequence; 24 bits make the uniform number.
+THINC_FN uint32_t counter_bits(uint32_t counter, uint32_t key0, uint32_t key1) {
+  uint32_t h = counter * 0x9e3779b9u ^ key0;
+  h ^= h >> 16;
+  h *= 0x85ebca6bu;
+  h ^= h >> 13;
+  h *= 0xc2b2ae35u;
+  h ^= h >> 16;
+  h += key1;
+  h ^= h >> 16;
+  h *= 0x7feb352du;
+  h ^= h >> 15;
+  h *= 0x846ca68bu;
+  h ^= h >> 16;
+  return h;
+}
+
+// 0 with probability `drop`, else 1 / (1 - drop).
+template <class T>
+void dropout_mask(void* mask_, double drop, uint64_t seed, size_t n) {
+  T* mask = static_cast<T*>(mask_);
+  const T keep = T(1.0 / (1.0 - drop));
+  const uint32_t limit = static_cast<uint32_t>(drop * 16777216.0);  // of 2^24
+  const size_t chunk = size_t(1) << 31;                             // the counter has 32 bits; each chunk its own key
+  for (size_t start = 0; start < n; start += chunk) {
+    const uint32_t m = static_cast<uint32_t>(n - start < chunk ? n - start : chunk);
+    const uint32_t key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32) ^ (uint32_t)(start >> 31);
+    T* out = mask + start;
+#pragma omp simd
+    for (uint32_t i = 0; i < m; ++i) out[i] = (counter_bits(i, key0, key1) >> 8) < limit ? T(0) : keep;
+  }
+}
+
+// One pass over a parameter and all that belongs to it: gradient scaling (clipping), L2, the step, decoupled weight
+// decay, the running average, and zeroing the gradient. `settings`, in this order:
+enum StepSetting {
+  STEP_KIND,        // 0: SGD   1: Adam   2: momentum alone (RAdam while its variance is unreliable)
+  STEP_GRAD_SCALE,  // factor on the gradient, applied after L2
+  STEP_L2,          // added to the gradient: g + L2 w
+  STEP_LR,          // with every bias correction folded in
+  STEP_B1,
+  STEP_B2,
+  STEP_EPS,
+  STEP_DECAY,  // w -= decay w after the step
+  STEP_EMA,    // 1 - decay of the average
+  N_STEP_SETTINGS
+};
+
+template <class T, int kind, bool averages>
+void step_loop(T* w, T* g, T* m, T* v, T* ema, size_t n, const double* s) {
+  const T grad_scale = T(s[STEP_GRAD_SCALE]), l2 = T(s[STEP_L2]), lr = T(s[STEP_LR]), b1 = T(s[STEP_B1]),
+          b2 = T(s[STEP_B2]), eps = T(s[STEP_EPS]), decay = T(s[STEP_DECAY]), rest = T(s[STEP_EMA]);
+  const T c1 = T(1) - b1, c2 = T(1) - b2;
+#pragma omp simd
+  for (size_t i = 0; i < n; ++i) {
+    T wi = w[i];
+    T gi = (g[i] + l2 * wi) * grad_scale;
+    if (kind == 0) {
+      wi -= lr * gi;
+    } else {
+      T mi = b1 * m[i] + c1 * gi;
+      T vi = b2 * v[i] + c2 * gi * gi;
+      m[i] = mi;
+      v[i] = vi;
+      wi -= kind == 1 ? lr * (mi / (sqrt_(vi) + eps)) : lr * mi;
+    }
+    wi -= decay * wi;
+    w[i] = wi;
+    g[i] = T(0);
+    if (averages) ema[i] -= rest * (ema[i] - wi);
+  }
+}
+
+template <class T>
+void optimizer_step(void* w_, void* g_, void* m_, void* v_, void* ema_, size_t n, const double* s) {
+  T *w = static_cast<T*>(w_), *g = static_cast<T*>(g_), *m = static_cast<T*>(m_), *v = static_cast<T*>(v_);
+  T* ema = static_cast<T*>(ema_);
+  const int kind = static_cast<int>(s[STEP_KIND]);
+  if (ema) {
+    if (kind == 0) step_loop<T, 0, true>(w, g, m, v, ema, n, s);
+    else if (kind == 1) step_loop<T, 1, true>(w, g, m, v, ema, n, s);
+    else step_loop<T, 2, true>(w, g, m, v, ema, n, s);
+  } else {
+    if (kind == 0) step_loop<T, 0, false>(w, g, m, v, ema, n, s);
+    else if (kind == 1) step_loop<T, 1, false>(w, g, m, v, ema, n, s);
+    else step_loop<T, 2, false>(w, g, m, v, ema, n, s);
+  }
+}
+
+THINC_END

@@ -1,0 +1,244 @@
+// Vectors of the widest registers of this CPU level, by the compiler's vector extension.
+//
+// A vector of T is seen as `groups` chunks of 16 bytes: in_chunk = 4 floats or 2 doubles. Loads and stores need no
+// alignment. The names: Vec<T> the vector, Chunk<T> one chunk, lanes<T>() values in a vector.
+// A compiler without the extension (MSVC) gets 16-byte structs with plain loops, which it may vectorise itself.
+#pragma once
+
+#include "portable.hh"
+
+#ifdef __GNUC__
+#if defined(__AVX512F__)
+#define THINC_VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define THINC_VECTOR_BYTES 32
+#else
+#define THINC_VECTOR_BYTES 16
+#endif
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+#else
+#define THINC_VECTOR_BYTES 16
+#endif
+
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define THINC_VECTOR_REGISTERS 32
+#else
+#define THINC_VECTOR_REGISTERS 16
+#endif
+
+// A tile of a product is a function of its own: inlined into its callers' loops it runs out of registers.
+#ifdef __GNUC__
+#define THINC_TILE __attribute__((noinline))
+#else
+#define THINC_TILE
+#endif
+
+THINC_BEGIN
+
+template <class T>
+constexpr size_t lanes() {
+  return THINC_VECTOR_BYTES / sizeof(T);
+}
+template <class T>
+constexpr size_t in_chunk() {
+  return 16 / sizeof(T);
+}
+constexpr size_t groups = THINC_VECTOR_BYTES / 16;
+
+#ifdef __GNUC__
+
+typedef float Float16Bytes __attribute__((vector_size(16)));
+typedef double Double16Bytes __attribute__((vector_size(16)));
+typedef float FloatVector __attribute__((vector_size(THINC_VECTOR_BYTES)));
+typedef double DoubleVector __attribute__((vector_size(THINC_VECTOR_BYTES)));
+
+template <class T>
+struct VectorTypes;
+template <>
+struct VectorTypes<float> {
+  typedef FloatVector Vec;
+  typedef Float16Bytes Chunk;
+  typedef FloatVector VecAnywhere __attribute__((aligned(4), may_alias));
+  typedef Float16Bytes ChunkAnywhere __attribute__((aligned(4), may_alias));
+};
+template <>
+struct VectorTypes<double> {
+  typedef DoubleVector Vec;
+  typedef Double16Bytes Chunk;
+  typedef DoubleVector VecAnywhere __attribute__((aligned(8), may_alias));
+  typedef Double16Bytes ChunkAnywhere __attribute__((aligned(8), may_alias));
+};
+template <class T>
+using Vec = typename VectorTypes<T>::Vec;
+template <class T>
+using Chunk = typename VectorTypes<T>::Chunk;
+
+template <class T>
+THINC_FN Vec<T> load(const T* p) {
+  return *reinterpret_cast<const typename VectorTypes<T>::VecAnywhere*>(p);
+}
+template <class T>
+THINC_FN void store(T* p, Vec<T> v) {
+  *reinterpret_cast<typename VectorTypes<T>::VecAnywhere*>(p) = v;
+}
+template <class T>
+THINC_FN Chunk<T> load_chunk(const T* p) {
+  return *reinterpret_cast<const typename VectorTypes<T>::ChunkAnywhere*>(p);
+}
+template <class T>
+THINC_FN void store_chunk(T* p, Chunk<T> c) {
+  *reinterpret_cast<typename VectorTypes<T>::ChunkAnywhere*>(p) = c;
+}
+template <class T>
+THINC_FN Vec<T> splat(T x) {
+  return x - Vec<T>{};  // not {} + x, which is no identity for -0
+}
+template <class T>
+THINC_FN Chunk<T> splat_chunk(T x) {
+  return x - Chunk<T>{};
+}
+
+// Every chunk of the result is p[0 .. in_chunk). The intrinsics are one load each (the mask of ones is dropped by the
+// compiler, and spares a warning); from the portable spelling compilers make a store and a reload.
+THINC_FN FloatVector load_repeated(const float* p) {
+#if defined(__AVX512F__)
+  return (FloatVector)_mm512_maskz_broadcast_f32x4(0xffff, _mm_loadu_ps(p));
+#elif defined(__AVX__)
+  return (FloatVector)_mm256_broadcast_ps(reinterpret_cast<const __m128*>(p));
+#else
+  return load(p);
+#endif
+}
+THINC_FN DoubleVector load_repeated(const double* p) {
+#if defined(__AVX512F__)
+  return (DoubleVector)_mm512_maskz_broadcast_f32x4(0xffff, _mm_castpd_ps(_mm_loadu_pd(p)));
+#elif defined(__AVX__)
+  return (DoubleVector)_mm256_broadcast_pd(reinterpret_cast<const __m128d*>(p));
+#else
+  return load(p);
+#endif
+}
+
+// SHUFFLE(x, y, IndexVector, indices...): lanes of x and y joined, as __builtin_shufflevector numbers them.
+#if defined(__clang__) || __GNUC__ >= 12
+#define THINC_SHUFFLE(x, y, IndexVector, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define THINC_SHUFFLE(x, y, IndexVector, ...) __builtin_shuffle(x, y, (IndexVector){__VA_ARGS__})
+#endif
+typedef int32_t FloatIndices __attribute__((vector_size(THINC_VECTOR_BYTES)));
+typedef int64_t DoubleIndices __attribute__((vector_size(THINC_VECTOR_BYTES)));
+
+// The same shuffle in every chunk: a..d choose from x (0 to 3) or from y (100 to 103).
+#define THINC_LANE(i, chunk, lanes, per_chunk) \
+  ((i) < 100 ? (i) + per_chunk * chunk : (i) - 100 + per_chunk * chunk + lanes)
+#define THINC_FOUR(chunk, lanes, a, b, c, d)                      \
+  THINC_LANE(a, chunk, lanes, 4), THINC_LANE(b, chunk, lanes, 4), \
+      THINC_LANE(c, chunk, lanes, 4), THINC_LANE(d, chunk, lanes, 4)
+#define THINC_TWO(chunk, lanes, a, b) THINC_LANE(a, chunk, lanes, 2), THINC_LANE(b, chunk, lanes, 2)
+template <int a, int b, int c, int d>
+THINC_FN FloatVector shuffle(FloatVector x, FloatVector y) {
+#if THINC_VECTOR_BYTES == 64
+  return THINC_SHUFFLE(x, y, FloatIndices, THINC_FOUR(0, 16, a, b, c, d), THINC_FOUR(1, 16, a, b, c, d),
+                       THINC_FOUR(2, 16, a, b, c, d), THINC_FOUR(3, 16, a, b, c, d));
+#elif THINC_VECTOR_BYTES == 32
+  return THINC_SHUFFLE(x, y, FloatIndices, THINC_FOUR(0, 8, a, b, c, d), THINC_FOUR(1, 8, a, b, c, d));
+#else
+  return THINC_SHUFFLE(x, y, FloatIndices, THINC_FOUR(0, 4, a, b, c, d));
+#endif
+}
+template <int a, int b>
+THINC_FN DoubleVector shuffle(DoubleVector x, DoubleVector y) {
+#if THINC_VECTOR_BYTES == 64
+  return THINC_SHUFFLE(x, y, DoubleIndices, THINC_TWO(0, 8, a, b), THINC_TWO(1, 8, a, b), THINC_TWO(2, 8, a, b),
+                       THINC_TWO(3, 8, a, b));
+#elif THINC_VECTOR_BYTES == 32
+  return THINC_SHUFFLE(x, y, DoubleIndices, THINC_TWO(0, 4, a, b), THINC_TWO(1, 4, a, b));
+#else
+  return THINC_SHUFFLE(x, y, DoubleIndices, THINC_TWO(0, 2, a, b));
+#endif
+}
+
+// Sums within chunks: chunk g of the result is {sum of v[0]'s chunk g, sum of v[1]'s chunk g, ...}.
+THINC_FN FloatVector fold(const FloatVector* v) {
+  FloatVector ab = shuffle<0, 1, 102, 103>(v[0], v[1]) + shuffle<2, 3, 100, 101>(v[0], v[1]);
+  FloatVector cd = shuffle<0, 1, 102, 103>(v[2], v[3]) + shuffle<2, 3, 100, 101>(v[2], v[3]);
+  return shuffle<0, 2, 100, 102>(ab, cd) + shuffle<1, 3, 101, 103>(ab, cd);
+}
+THINC_FN DoubleVector fold(const DoubleVector* v) {
+  return shuffle<0, 101>(v[0], v[1]) + shuffle<1, 100>(v[0], v[1]);
+}
+
+#else  // plain loops
+
+template <class T>
+struct Vec {
+  T x[THINC_VECTOR_BYTES / sizeof(T)];
+};
+template <class T>
+using Chunk = Vec<T>;
+
+#define THINC_EACH for (size_t i = 0; i < THINC_VECTOR_BYTES / sizeof(T); ++i)
+template <class T>
+THINC_FN Vec<T> load(const T* p) {
+  Vec<T> v;
+  THINC_EACH v.x[i] = p[i];
+  return v;
+}
+template <class T>
+THINC_FN void store(T* p, Vec<T> v) {
+  THINC_EACH p[i] = v.x[i];
+}
+template <class T>
+THINC_FN Vec<T> splat(T x) {
+  Vec<T> v;
+  THINC_EACH v.x[i] = x;
+  return v;
+}
+template <class T>
+THINC_FN Vec<T> operator+(Vec<T> a, Vec<T> b) {
+  THINC_EACH a.x[i] += b.x[i];
+  return a;
+}
+template <class T>
+THINC_FN Vec<T> operator*(Vec<T> a, Vec<T> b) {
+  THINC_EACH a.x[i] *= b.x[i];
+  return a;
+}
+template <class T>
+THINC_FN Vec<T>& operator+=(Vec<T>& a, Vec<T> b) {
+  THINC_EACH a.x[i] += b.x[i];
+  return a;
+}
+#undef THINC_EACH
+template <class T>
+THINC_FN Chunk<T> load_chunk(const T* p) {
+  return load(p);
+}
+template <class T>
+THINC_FN void store_chunk(T* p, Chunk<T> c) {
+  store(p, c);
+}
+template <class T>
+THINC_FN Chunk<T> splat_chunk(T x) {
+  return splat(x);
+}
+template <class T>
+THINC_FN Vec<T> load_repeated(const T* p) {
+  return load(p);
+}
+THINC_FN Vec<float> fold(const Vec<float>* v) {
+  Vec<float> r;
+  for (int i = 0; i < 4; ++i) r.x[i] = (v[i].x[0] + v[i].x[2]) + (v[i].x[1] + v[i].x[3]);
+  return r;
+}
+THINC_FN Vec<double> fold(const Vec<double>* v) {
+  Vec<double> r;
+  for (int i = 0; i < 2; ++i) r.x[i] = v[i].x[0] + v[i].x[1];
+  return r;
+}
+
+#endif
+
+THINC_END

@@ -1,0 +1,91 @@
+"""Operators on models that the user defines, for one block of code at a time."""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Callable, Dict
+
+if TYPE_CHECKING:
+    from .model import Model
+
+# The default is shared by all threads, so it is replaced and never written to.
+context_operators: ContextVar[Dict[str, Callable]] = ContextVar(
+    "context_operators",
+    default={},  # noqa: B039
+)
+
+
+class Operators:
+    """The part of `Model` that makes `a >> b` call a function of two operands.
+
+    There are no reflected variants: the left operand is the model, the right operand
+    may be anything.
+    """
+
+    __slots__ = ()
+
+    _context_operators = context_operators
+
+    @classmethod
+    @contextmanager
+    def define_operators(cls, operators: Dict[str, Callable]):
+        """Bind operators inside a block: {">>": chain} makes `a >> b` a chain.
+
+        A nested block sees only its own. Other threads see none.
+        """
+        token = cls._context_operators.set(dict(operators))
+        try:
+            yield
+        finally:
+            cls._context_operators.reset(token)
+
+    def __add__(self, other: Any) -> "Model":
+        return _operate("+", self, other)
+
+    def __sub__(self, other: Any) -> "Model":
+        return _operate("-", self, other)
+
+    def __mul__(self, other: Any) -> "Model":
+        return _operate("*", self, other)
+
+    def __matmul__(self, other: Any) -> "Model":
+        return _operate("@", self, other)
+
+    def __div__(self, other: Any) -> "Model":
+        return _operate("/", self, other)
+
+    def __truediv__(self, other: Any) -> "Model":
+        return _operate("/", self, other)
+
+    def __floordiv__(self, other: Any) -> "Model":
+        return _operate("//", self, other)
+
+    def __mod__(self, other: Any) -> "Model":
+        return _operate("%", self, other)
+
+    def __pow__(self, other: Any, **kwargs) -> "Model":
+        return _operate("**", self, other)
+
+    def __lshift__(self, other: Any) -> "Model":
+        return _operate("<<", self, other)
+
+    def __rshift__(self, other: Any) -> "Model":
+        return _operate(">>", self, other)
+
+    def __and__(self, other: Any) -> "Model":
+        return _operate("&", self, other)
+
+    def __xor__(self, other: Any) -> "Model":
+        return _operate("^", self, other)
+
+    def __or__(self, other: Any) -> "Model":
+        return _operate("|", self, other)
+
+
+def _operate(operator: str, left: Any, right: Any) -> "Model":
+    operators = context_operators.get()
+    if operator not in operators:
+        raise TypeError(
+            f"Undefined operator: {operator} (left operand: model '{left.name}'). Bind "
+            f'it with Model.define_operators({{"{operator}": ...}})'
+        )
+    return operators[operator](left, right)

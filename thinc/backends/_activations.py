@@ -1,0 +1,416 @@
+"""The readable formula of each activation and of its gradient, and their methods.
+
+    forward   Y  = f(X)             inplace: written into X
+    backward  dX = dY * f'(X)       inplace: written into dY
+
+A formula is registered by name; every activation goes through the hooks `_forward`
+and `_backward`, which are all a faster backend overrides. `params` is a tuple of floats
+in the order of the method's signature. What a backward formula reads stands in its
+signature: X, Y or both.
+
+    name                  params                              backward reads
+    relu                                                      Y
+    clipped_linear        slope, offset, min_val, max_val     X
+    swish                                                     X, Y
+    hard_swish                                                X
+    hard_swish_mobilenet                                      X
+    dish                                                      X
+    gelu                                                      X
+    gelu_approx                                               X
+    mish                  threshold                           X
+    sigmoid                                                   Y
+    dsigmoid, dtanh, erf, sechsq                              no backward
+"""
+
+import math
+from typing import Any, Callable, Dict, Optional, Tuple
+
+import numpy
+
+from ..types import Floats2d, FloatsXdT, Xp
+
+Params = Tuple[float, ...]
+
+_FORMULAS: Dict[str, Callable[..., Any]] = {}
+
+# Beyond 20, sigmoid and tanh are 1 in float32; clipping keeps exp in range.
+_CLIP = 20.0
+
+
+def formula(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the readable formula of an activation or of its gradient."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        _FORMULAS[name] = function
+        return function
+
+    return register
+
+
+# Formulas
+
+
+@formula("relu")
+def _relu(xp, X):
+    return xp.where(X <= 0, X.dtype.type(0), X)
+
+
+@formula("backprop_relu")
+def _backprop_relu(xp, dY, Y):
+    return xp.where(Y > 0, dY, dY.dtype.type(0))
+
+
+@formula("clipped_linear")
+def _clipped_linear(xp, X, slope, offset, min_val, max_val):
+    return xp.clip(X * slope + offset, min_val, max_val)
+
+
+@formula("backprop_clipped_linear")
+def _backprop_clipped_linear(xp, dY, X, slope, offset, min_val, max_val):
+    if slope == 0.0:
+        return xp.zeros_like(dY)
+    low, high = sorted([(min_val - offset) / slope, (max_val - offset) / slope])
+    return xp.where((low < X) & (X < high), dY * slope, dY.dtype.type(0))
+
+
+@formula("sigmoid")
+def _sigmoid(xp, X):
+    return 1.0 / (1.0 + xp.exp(-xp.clip(X, -_CLIP, _CLIP)))
+
+
+@formula("backprop_sigmoid")
+def _backprop_sigmoid(xp, dY, Y):
+    return dY * Y * (1.0 - Y)
+
+
+@formula("dsigmoid")
+def _dsigmoid(xp, Y):
+    return Y * (1.0 - Y)
+
+
+@formula("dtanh")
+def _dtanh(xp, Y):
+    return 1.0 - Y**2
+
+
+@formula("sechsq")
+def _sechsq(xp, X):
+    return (1.0 / xp.cosh(xp.clip(X, -_CLIP, _CLIP))) ** 2
+
+
+# swish(x) = x * sigmoid(x).  Ramachandran, Zoph & Le 2017.
+@formula("swish")
+def _swish(xp, X):
+    return X * _sigmoid(xp, X)
+
+
+@formula("backprop_swish")
+def _backprop_swish(xp, dY, X, Y):
+    return dY * (Y + _sigmoid(xp, X) * (1.0 - Y))
+
+
+# hard_swish(x) = x * clip(0.2 x + 0.5, 0, 1).
+@formula("hard_swish")
+def _hard_swish(xp, X):
+    return X * xp.clip(X * 0.2 + 0.5, 0.0, 1.0)
+
+
+@formula("backprop_hard_swish")
+def _backprop_hard_swish(xp, dY, X):
+    slope = xp.where(X > 2.5, 1.0, xp.where(X < -2.5, 0.0, X * 0.4 + 0.5))
+    return dY * slope.astype(dY.dtype)
+
+
+# hard_swish_mobilenet(x) = x * relu6(x + 3) / 6.  Howard et al. 2019.
+@formula("hard_swish_mobilenet")
+def _hard_swish_mobilenet(xp, X):
+    return X * xp.clip(X + 3.0, 0.0, 6.0) / 6.0
+
+
+@formula("backprop_hard_swish_mobilenet")
+def _backprop_hard_swish_mobilenet(xp, dY, X):
+    slope = xp.where(X > 3.0, 1.0, xp.where(X < -3.0, 0.0, (X * 2.0 + 3.0) / 6.0))
+    return dY * slope.astype(dY.dtype)
+
+
+# dish(x) = x/2 * (r + 1) where r = x / sqrt(1 + x^2): an algebraic swish.
+@formula("dish")
+def _dish(xp, X):
+    return 0.5 * X * (X / xp.hypot(X, 1.0) + 1.0)
+
+
+@formula("backprop_dish")
+def _backprop_dish(xp, dY, X):
+    r = X / xp.hypot(X, 1.0)
+    return dY * (0.5 + r - 0.5 * r**3)
+
+
+# gelu(x) = x * Phi(x).  Hendrycks & Gimpel 2016.
+@formula("gelu")
+def _gelu(xp, X):
+    return X * _normal_cdf(xp, X)
+
+
+@formula("backprop_gelu")
+def _backprop_gelu(xp, dY, X):
+    density = xp.exp(-0.5 * X**2) / math.sqrt(2.0 * math.pi)
+    return dY * (_normal_cdf(xp, X) + X * density)
+
+
+# gelu_approx(x) = x/2 * (1 + tanh(u)), u = sqrt(2/pi) * (x + 0.044715 x^3); same paper.
+@formula("gelu_approx")
+def _gelu_approx(xp, X):
+    u = math.sqrt(2.0 / math.pi) * (X + 0.044715 * X**3)
+    return 0.5 * X * (1.0 + xp.tanh(u))
+
+
+@formula("backprop_gelu_approx")
+def _backprop_gelu_approx(xp, dY, X):
+    tanh_u = xp.tanh(math.sqrt(2.0 / math.pi) * (X + 0.044715 * X**3))
+    du = math.sqrt(2.0 / math.pi) * (1.0 + 3.0 * 0.044715 * X**2)
+    return dY * 0.5 * (1.0 + tanh_u + X * (1.0 - tanh_u**2) * du)
+
+
+# mish(x) = x * tanh(log(1 + e^x)), and x itself from the threshold on.  Misra 2019.
+@formula("mish")
+def _mish(xp, X, threshold):
+    return xp.where(X >= threshold, X, X * xp.tanh(_softplus(xp, X)))
+
+
+@formula("backprop_mish")
+def _backprop_mish(xp, dY, X, threshold):
+    tanh_s = xp.tanh(_softplus(xp, X))
+    # The derivative of softplus is the sigmoid, here without clipping.
+    slope = tanh_s + X * xp.exp(-_softplus(xp, -X)) * (1.0 - tanh_s**2)
+    return xp.where(X >= threshold, dY, dY * slope)
+
+
+@formula("erf")
+def _erf(xp, X):
+    return _c_function(xp, "erf", X)
+
+
+def _normal_cdf(xp, X):
+    # Through erfc, as 1 + erf cancels where X is far below zero.
+    return 0.5 * _c_function(xp, "erfc", X * -math.sqrt(0.5))
+
+
+def _softplus(xp, X):
+    """log(1 + e^x), without overflow."""
+    return xp.logaddexp(X, X.dtype.type(0))
+
+
+def _c_function(xp, name, X):
+    """A function of C's math.h that array modules lack, on every element."""
+    if xp is numpy:
+        function = numpy.frompyfunc(getattr(math, name), 1, 1)
+        return numpy.asarray(function(X)).astype(X.dtype)
+    return xp.ElementwiseKernel("T x", "T y", f"y = {name}(x)", f"thinc_{name}")(X)
+
+
+class ActivationOps:
+    """Activations, their gradients, and what these are made of.
+
+    The gradient of each takes the arrays named in its signature: the output Y for relu
+    and sigmoid, input and output for swish, else the input X.
+    """
+
+    xp: Xp
+
+    def _forward(
+        self, name: str, X: Any, params: Params = (), inplace: bool = False
+    ) -> Any:
+        """Y = f(X).  Hook: a backend overrides this one for all activations."""
+        with numpy.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            Y = _FORMULAS[name](self.xp, X, *params)
+        return _store(X, Y) if inplace else Y
+
+    def _backward(
+        self,
+        name: str,
+        dY: Any,
+        X: Optional[Any],
+        Y: Optional[Any],
+        params: Params = (),
+        inplace: bool = False,
+    ) -> Any:
+        """dX = dY * f'(X).  Hook, as above; X or Y is None if it is not needed."""
+        saved = [array for array in (X, Y) if array is not None]
+        for array in saved:
+            if array.shape != dY.shape:
+                raise ValueError(
+                    f"arrays have incompatible shapes: {dY.shape} and {array.shape}"
+                )
+        with numpy.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            dX = _FORMULAS["backprop_" + name](self.xp, dY, *saved, *params)
+        return _store(dY, dX) if inplace else dX
+
+    def relu(self, X: Floats2d, inplace: bool = False) -> Floats2d:
+        """max(x, 0)."""
+        return self._forward("relu", X, (), inplace)
+
+    def backprop_relu(
+        self, dY: Floats2d, Y: Floats2d, inplace: bool = False
+    ) -> Floats2d:
+        return self._backward("relu", dY, None, Y, (), inplace)
+
+    def clipped_linear(
+        self,
+        X: FloatsXdT,
+        slope: float = 1.0,
+        offset: float = 0.0,
+        min_val: float = 0.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+    ) -> FloatsXdT:
+        """min(max(slope * x + offset, min_val), max_val)."""
+        params = (slope, offset, min_val, max_val)
+        return self._forward("clipped_linear", X, params, inplace)
+
+    def backprop_clipped_linear(
+        self,
+        dY: FloatsXdT,
+        X: FloatsXdT,
+        slope: float = 1.0,
+        offset: float = 0.0,
+        min_val: float = 0.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+    ) -> FloatsXdT:
+        params = (slope, offset, min_val, max_val)
+        return self._backward("clipped_linear", dY, X, None, params, inplace)
+
+    def relu_k(self, X: FloatsXdT, n: float = 6.0, inplace: bool = False) -> FloatsXdT:
+        """min(max(x, 0), n)."""
+        return self.clipped_linear(X, max_val=n, inplace=inplace)
+
+    def backprop_relu_k(
+        self, dY: FloatsXdT, X: FloatsXdT, n: float = 6.0, inplace: bool = False
+    ) -> FloatsXdT:
+        return self.backprop_clipped_linear(dY, X, max_val=n, inplace=inplace)
+
+    def hard_sigmoid(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """min(max(0.2 x + 0.5, 0), 1)."""
+        return self.clipped_linear(X, slope=0.2, offset=0.5, inplace=inplace)
+
+    def backprop_hard_sigmoid(
+        self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False
+    ) -> FloatsXdT:
+        return self.backprop_clipped_linear(
+            dY, X, slope=0.2, offset=0.5, inplace=inplace
+        )
+
+    def hard_tanh(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """min(max(x, -1), 1)."""
+        return self.clipped_linear(X, min_val=-1.0, max_val=1.0, inplace=inplace)
+
+    def backprop_hard_tanh(
+        self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False
+    ) -> FloatsXdT:
+        return self.backprop_clipped_linear(
+            dY, X, min_val=-1.0, max_val=1.0, inplace=inplace
+        )
+
+    def swish(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """x * sigmoid(x)."""
+        return self._forward("swish", X, (), inplace)
+
+    def backprop_swish(
+        self, dY: FloatsXdT, X: FloatsXdT, Y: FloatsXdT, inplace: bool = False
+    ) -> FloatsXdT:
+        return self._backward("swish", dY, X, Y, (), inplace)
+
+    def hard_swish(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """x * hard_sigmoid(x)."""
+        return self._forward("hard_swish", X, (), inplace)
+
+    def backprop_hard_swish(
+        self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False
+    ) -> FloatsXdT:
+        return self._backward("hard_swish", dY, X, None, (), inplace)
+
+    def hard_swish_mobilenet(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """x * relu_k(x + 3, 6) / 6."""
+        return self._forward("hard_swish_mobilenet", X, (), inplace)
+
+    def backprop_hard_swish_mobilenet(
+        self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False
+    ) -> FloatsXdT:
+        return self._backward("hard_swish_mobilenet", dY, X, None, (), inplace)
+
+    def dish(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """x/2 * (x / sqrt(1 + x^2) + 1)."""
+        return self._forward("dish", X, (), inplace)
+
+    def backprop_dish(
+        self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False
+    ) -> FloatsXdT:
+        return self._backward("dish", dY, X, None, (), inplace)
+
+    def gelu(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """x * Phi(x), Phi the distribution function of the standard normal."""
+        return self._forward("gelu", X, (), inplace)
+
+    def backprop_gelu(
+        self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False
+    ) -> FloatsXdT:
+        return self._backward("gelu", dY, X, None, (), inplace)
+
+    def gelu_approx(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """gelu with Phi approximated by a tanh."""
+        return self._forward("gelu_approx", X, (), inplace)
+
+    def backprop_gelu_approx(
+        self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False
+    ) -> FloatsXdT:
+        return self._backward("gelu_approx", dY, X, None, (), inplace)
+
+    def mish(
+        self, X: FloatsXdT, threshold: float = 20.0, inplace: bool = False
+    ) -> FloatsXdT:
+        """x * tanh(log(1 + e^x)); x itself where x >= threshold."""
+        return self._forward("mish", X, (threshold,), inplace)
+
+    def backprop_mish(
+        self,
+        dY: FloatsXdT,
+        X: Floats2d,
+        threshold: float = 20.0,
+        inplace: bool = False,
+    ) -> FloatsXdT:
+        return self._backward("mish", dY, X, None, (threshold,), inplace)
+
+    def sigmoid(self, X: FloatsXdT, *, inplace: bool = False) -> FloatsXdT:
+        """1 / (1 + e^-x), x clipped to [-20, 20]."""
+        return self._forward("sigmoid", X, (), inplace)
+
+    def backprop_sigmoid(
+        self, dY: FloatsXdT, Y: FloatsXdT, *, inplace: bool = False
+    ) -> FloatsXdT:
+        """dY * y * (1 - y).  In place it is Y, not dY, that is overwritten."""
+        dX = self._backward("sigmoid", dY, None, Y, (), False)
+        return _store(Y, dX) if inplace else dX
+
+    def dsigmoid(self, Y: FloatsXdT, *, inplace: bool = False) -> FloatsXdT:
+        """The derivative of sigmoid, from its output: y * (1 - y)."""
+        return self._forward("dsigmoid", Y, (), inplace)
+
+    def dtanh(self, Y: FloatsXdT, *, inplace: bool = False) -> FloatsXdT:
+        """The derivative of tanh, from its output: 1 - y^2."""
+        return self._forward("dtanh", Y, (), inplace)
+
+    def erf(self, X: FloatsXdT) -> FloatsXdT:
+        """The error function."""
+        return self._forward("erf", X)
+
+    def sechsq(self, X: FloatsXdT) -> FloatsXdT:
+        """1 / cosh(x)^2, x clipped to [-20, 20]."""
+        return self._forward("sechsq", X)
+
+
+def _store(target: Any, value: Any) -> Any:
+    target[...] = value
+    return target
+
+
+__all__ = ["ActivationOps", "formula"]

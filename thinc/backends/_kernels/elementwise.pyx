@@ -1,0 +1,404 @@
+# cython: language_level=3, binding=True
+"""Activations, normalization and updates on the CPU; owns the kernel table, which the other modules cimport."""
+import os
+
+cimport numpy as np
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
+
+np.import_array()
+
+
+cdef extern from "thinc/table.hh" namespace "thinc" nogil:
+    const KernelTable* kernels()
+    const char* isa_name_ "thinc::isa_name"()
+    bint isa_built(const char* isa)
+    bint isa_supported(const char* isa)
+    bint use_isa_ "thinc::use_isa"(const char* isa)
+    const char* best_isa()
+
+
+cdef extern from *:
+    """
+    #define THINC_NAME(name, Act, n_params) #name,
+    static const char* const thinc_activation_names[] = {THINC_ACTIVATIONS(THINC_NAME) 0};
+    #define THINC_N_PARAMS(name, Act, n_params) n_params,
+    static const int thinc_activation_params[] = {THINC_ACTIVATIONS(THINC_N_PARAMS) 0};
+    """
+    const char** thinc_activation_names
+    const int* thinc_activation_params
+    int THINC_N_ACTIVATIONS
+
+
+cdef const KernelTable* table() noexcept nogil:
+    return kernels()
+
+
+# ---- the CPU level
+
+ISA_LEVELS = ("base", "avx2", "avx512")
+
+
+def isa_levels():
+    """The levels that this build has and this CPU can run, from the least to the most demanding."""
+    return tuple(isa for isa in ISA_LEVELS if isa_supported(isa.encode()))
+
+
+def isa_name():
+    """The CPU level in use: "base", "avx2" or "avx512"."""
+    return isa_name_().decode()
+
+
+def use_isa(isa):
+    """Switch every kernel of the process to a CPU level. ValueError if it is unknown or this CPU lacks it."""
+    if not isinstance(isa, str) or isa not in ISA_LEVELS:
+        raise ValueError(f"CPU level {isa!r} is unknown. Levels: {', '.join(ISA_LEVELS)}")
+    if not isa_built(isa.encode()):
+        raise ValueError(
+            f"CPU level {isa!r} is not part of this build. Available here: {', '.join(isa_levels())}"
+        )
+    if not use_isa_(isa.encode()):
+        raise ValueError(
+            f"This CPU lacks the instructions of level {isa!r}. Available here: {', '.join(isa_levels())}"
+        )
+
+
+def _start():
+    requested = os.environ.get("THINC_ISA", "").strip().lower()
+    use_isa_(best_isa())
+    if requested:
+        try:
+            use_isa(requested)
+        except ValueError as e:
+            raise ImportError(f"The environment sets THINC_ISA={requested}. {e}") from None
+
+
+_start()
+
+
+# ---- activations
+
+cdef int MAX_PARAMS = 8
+cdef dict _INDEX = {
+    thinc_activation_names[i].decode(): i for i in range(THINC_N_ACTIVATIONS)
+}
+ACTIVATIONS = tuple(_INDEX)
+
+
+cdef int _read_params(int index, tuple params, double* out) except -1:
+    cdef Py_ssize_t n = PyTuple_GET_SIZE(params)
+    cdef Py_ssize_t i
+    if n != thinc_activation_params[index]:
+        raise ValueError(
+            f"{thinc_activation_names[index].decode()} takes {thinc_activation_params[index]} parameters, got {n}"
+        )
+    for i in range(n):
+        out[i] = <object>PyTuple_GET_ITEM(params, i)
+    return 0
+
+
+cdef inline bint _one_block(np.ndarray X):
+    """The elements fill one block of memory, in C or Fortran order."""
+    return np.PyArray_ISALIGNED(X) and (np.PyArray_IS_C_CONTIGUOUS(X) or np.PyArray_IS_F_CONTIGUOUS(X))
+
+
+cdef inline bint _same_layout(np.ndarray X, np.ndarray Y):
+    """Element i in memory is the same element of both (their shapes are equal)."""
+    return np.PyArray_ISALIGNED(Y) and (
+        (np.PyArray_IS_C_CONTIGUOUS(X) and np.PyArray_IS_C_CONTIGUOUS(Y))
+        or (np.PyArray_IS_F_CONTIGUOUS(X) and np.PyArray_IS_F_CONTIGUOUS(Y))
+    )
+
+
+cdef object _incompatible(np.ndarray X, np.ndarray Y):
+    return ValueError(
+        f"arrays have incompatible shapes: {(<object>X).shape} and {(<object>Y).shape}"
+    )
+
+
+cdef _refuse_read_only(str name):
+    raise ValueError(f"{name}: cannot work in place, the array is read-only. Pass inplace=False or a copy")
+
+
+def forward(str name, X, tuple params, bint inplace):
+    """Y = name(X), in X itself if `inplace`; None if the kernels do not cover X."""
+    cdef const Kernels* k = kernels_for(X)
+    index = _INDEX.get(name)
+    if k is NULL or index is None:
+        return None
+    cdef np.ndarray source = X
+    cdef np.ndarray target
+    cdef double values[8]
+    cdef forward_t kernel = k.forward[<int>index]
+    _read_params(index, params, values)
+    if inplace and not np.PyArray_ISWRITEABLE(source):
+        _refuse_read_only(name)
+    if not _one_block(source):
+        source = np.PyArray_GETCONTIGUOUS(source)
+    if inplace and source is X:
+        target = source
+    else:
+        target = empty_like(source)
+    cdef size_t n = np.PyArray_SIZE(source)
+    cdef void* out = np.PyArray_DATA(target)
+    cdef const void* x = np.PyArray_DATA(source)
+    with nogil:
+        kernel(out, x, n, values)
+    if inplace and target is not X:
+        np.PyArray_CopyInto(X, target)
+        return X
+    return target
+
+
+def backward(str name, dY, X, Y, tuple params, bint inplace):
+    """dX = name'(X) dY, in dY itself if `inplace`; X or Y is None if the formula does not read it.
+
+    None if the kernels do not cover the arrays.
+    """
+    cdef const Kernels* k = kernels_for(dY)
+    index = _INDEX.get(name)
+    if k is NULL or index is None:
+        return None
+    cdef np.ndarray d = dY
+    cdef np.ndarray x = d
+    cdef np.ndarray y = d
+    cdef np.ndarray target
+    cdef double values[8]
+    cdef backward_t kernel = k.backward[<int>index]
+    _read_params(index, params, values)
+    if X is not None:
+        if kernels_for(X) is not k:
+            return None
+        x = X
+        if not np.PyArray_SAMESHAPE(d, x):
+            raise _incompatible(d, x)
+    if Y is not None:
+        if kernels_for(Y) is not k:
+            return None
+        y = Y
+        if not np.PyArray_SAMESHAPE(d, y):
+            raise _incompatible(d, y)
+    if inplace and not np.PyArray_ISWRITEABLE(d):
+        _refuse_read_only("backprop_" + name)
+    if not (_one_block(d) and _same_layout(d, x) and _same_layout(d, y)):
+        d = contiguous(d)
+        x = contiguous(x)
+        y = contiguous(y)
+    if inplace and d is dY:
+        target = d
+    else:
+        target = empty_like(d)
+    cdef size_t n = np.PyArray_SIZE(d)
+    cdef void* out = np.PyArray_DATA(target)
+    cdef const void* dy_ = np.PyArray_DATA(d)
+    cdef const void* x_ = np.PyArray_DATA(x)
+    cdef const void* y_ = np.PyArray_DATA(y)
+    with nogil:
+        kernel(out, dy_, x_, y_, n, values)
+    if inplace and target is not dY:
+        np.PyArray_CopyInto(dY, target)
+        return dY
+    return target
+
+
+# ---- normalization
+
+cdef object _row_error(str name, str what, object expected, object got):
+    return ValueError(f"{name}: expected {what} of shape {expected}, got {got}")
+
+
+cdef int _check_row(str name, str what, np.ndarray v, np.npy_intp width) except -1:
+    if np.PyArray_NDIM(v) != 1 or np.PyArray_DIM(v, 0) != width:
+        raise _row_error(name, what, (width,), (<object>v).shape)
+    return 0
+
+
+def layer_norm(X, G, b, double eps):
+    """-> (Y, mu, rstd); None if the kernels do not cover X."""
+    cdef const Kernels* k = kernels_for(X)
+    if k is NULL or kernels_for(G) is not k or kernels_for(b) is not k:
+        return None
+    cdef np.ndarray X_ = X
+    cdef np.ndarray G_ = G
+    cdef np.ndarray b_ = b
+    if np.PyArray_NDIM(X_) != 2:
+        return None
+    cdef size_t N = np.PyArray_DIM(X_, 0)
+    cdef size_t I = np.PyArray_DIM(X_, 1)
+    _check_row("layer_norm", "G", G_, I)
+    _check_row("layer_norm", "b", b_, I)
+    X_ = contiguous(X_)
+    G_ = contiguous(G_)
+    b_ = contiguous(b_)
+    cdef np.ndarray Y = empty2(X_, N, I)
+    cdef np.ndarray mu = empty1(X_, N)
+    cdef np.ndarray rstd = empty1(X_, N)
+    if N and I:
+        with nogil:
+            k.layer_norm(np.PyArray_DATA(Y), np.PyArray_DATA(mu), np.PyArray_DATA(rstd), np.PyArray_DATA(X_),
+                         np.PyArray_DATA(G_), np.PyArray_DATA(b_), eps, N, I)
+    return Y, mu, rstd
+
+
+def backprop_layer_norm(dY, X, G, mu, rstd):
+    """-> (dX, dG, db); None if the kernels do not cover the arrays."""
+    cdef const Kernels* k = kernels_for(X)
+    if k is NULL or kernels_for(dY) is not k or kernels_for(G) is not k:
+        return None
+    cdef np.ndarray dY_ = dY
+    cdef np.ndarray X_ = X
+    cdef np.ndarray G_ = G
+    cdef np.ndarray mu_ = mu
+    cdef np.ndarray rstd_ = rstd
+    if np.PyArray_NDIM(X_) != 2:
+        return None
+    if not np.PyArray_SAMESHAPE(dY_, X_):
+        raise _incompatible(dY_, X_)
+    cdef size_t N = np.PyArray_DIM(X_, 0)
+    cdef size_t I = np.PyArray_DIM(X_, 1)
+    _check_row("backprop_layer_norm", "G", G_, I)
+    _check_row("backprop_layer_norm", "mu", mu_, N)
+    _check_row("backprop_layer_norm", "rstd", rstd_, N)
+    dY_ = contiguous(dY_)
+    X_ = contiguous(X_)
+    G_ = contiguous(G_)
+    mu_ = like(mu_, X_)
+    rstd_ = like(rstd_, X_)
+    cdef np.npy_intp width = I
+    cdef np.ndarray dX = empty2(X_, N, I)
+    cdef np.ndarray dG = np.PyArray_ZEROS(1, &width, np.PyArray_TYPE(X_), 0)
+    cdef np.ndarray db = np.PyArray_ZEROS(1, &width, np.PyArray_TYPE(X_), 0)
+    if N and I:
+        with nogil:
+            k.backprop_layer_norm(np.PyArray_DATA(dX), np.PyArray_DATA(dG), np.PyArray_DATA(db), np.PyArray_DATA(dY_),
+                                  np.PyArray_DATA(X_), np.PyArray_DATA(G_), np.PyArray_DATA(mu_),
+                                  np.PyArray_DATA(rstd_), N, I)
+    return dX, dG, db
+
+
+def softmax(X, double temperature):
+    """Softmax over the last axis; None if the kernels do not cover X."""
+    cdef const Kernels* k = kernels_for(X)
+    if k is NULL or np.PyArray_NDIM(<np.ndarray>X) == 0:
+        return None
+    cdef np.ndarray X_ = contiguous(X)
+    cdef np.ndarray Y = empty_like(X_)
+    cdef size_t O = np.PyArray_DIM(X_, np.PyArray_NDIM(X_) - 1)
+    cdef size_t n = np.PyArray_SIZE(X_)
+    if n:
+        with nogil:
+            k.softmax(np.PyArray_DATA(Y), np.PyArray_DATA(X_), 1.0 / temperature, n // O, O)
+    return Y
+
+
+def backprop_softmax(Y, dY, double temperature):
+    """The gradient of softmax over the last axis; None if the kernels do not cover the arrays."""
+    cdef const Kernels* k = kernels_for(Y)
+    if k is NULL or kernels_for(dY) is not k or np.PyArray_NDIM(<np.ndarray>Y) == 0:
+        return None
+    cdef np.ndarray Y_ = Y
+    cdef np.ndarray dY_ = dY
+    if not np.PyArray_SAMESHAPE(Y_, dY_):
+        raise _incompatible(Y_, dY_)
+    Y_ = contiguous(Y_)
+    dY_ = contiguous(dY_)
+    cdef np.ndarray dX = empty_like(Y_)
+    cdef size_t O = np.PyArray_DIM(Y_, np.PyArray_NDIM(Y_) - 1)
+    cdef size_t n = np.PyArray_SIZE(Y_)
+    if n:
+        with nogil:
+            k.backprop_softmax(np.PyArray_DATA(dX), np.PyArray_DATA(Y_), np.PyArray_DATA(dY_), 1.0 / temperature,
+                               n // O, O)
+    return dX
+
+
+def sum_rows(X):
+    """(N, O) -> (O,); None if the kernels do not cover X."""
+    cdef const Kernels* k = kernels_for(X)
+    if k is NULL or np.PyArray_NDIM(<np.ndarray>X) != 2:
+        return None
+    cdef np.ndarray X_ = contiguous(X)
+    cdef size_t N = np.PyArray_DIM(X_, 0)
+    cdef size_t O = np.PyArray_DIM(X_, 1)
+    cdef np.ndarray sums = empty1(X_, O)
+    with nogil:
+        k.sum_rows(np.PyArray_DATA(sums), np.PyArray_DATA(X_), N, O)
+    return sums
+
+
+# ---- updates
+
+cdef bint _updatable(const Kernels* k, object X):
+    """X can be updated where it lies: our dtype, one C block, writeable."""
+    return kernels_for(X) is k and np.PyArray_ISCARRAY(<np.ndarray>X)
+
+
+cdef int _check_shapes(np.ndarray w, object other) except -1:
+    if not np.PyArray_SAMESHAPE(w, <np.ndarray>other):
+        raise _incompatible(w, other)
+    return 0
+
+
+def adam(weights, gradient, mom1, mom2, double beta1, double beta2, double eps, double learn_rate):
+    """One Adam step in place, which zeroes the gradient. False if the kernels do not cover the arrays."""
+    cdef const Kernels* k = kernels_for(weights)
+    if k is NULL:
+        return False
+    for array in (weights, gradient, mom1, mom2):
+        if not _updatable(k, array):
+            return False
+        _check_shapes(weights, array)
+    cdef size_t n = np.PyArray_SIZE(weights)
+    cdef void* w = np.PyArray_DATA(<np.ndarray>weights)
+    cdef void* g = np.PyArray_DATA(<np.ndarray>gradient)
+    cdef void* m = np.PyArray_DATA(<np.ndarray>mom1)
+    cdef void* v = np.PyArray_DATA(<np.ndarray>mom2)
+    with nogil:
+        k.adam(w, g, m, v, beta1, beta2, eps, learn_rate, n)
+    return True
+
+
+def update_averages(ema, weights, double decay):
+    """ema -= (1 - decay) (ema - weights) in place. False if the kernels do not cover the arrays."""
+    cdef const Kernels* k = kernels_for(ema)
+    if k is NULL or not _updatable(k, ema) or kernels_for(weights) is not k:
+        return False
+    _check_shapes(ema, weights)
+    cdef np.ndarray w = contiguous(weights)
+    cdef np.ndarray e = ema
+    with nogil:
+        k.update_averages(np.PyArray_DATA(e), np.PyArray_DATA(w), decay, np.PyArray_SIZE(e))
+    return True
+
+
+def clip_gradient(gradient, double threshold):
+    """Scale to the norm `threshold` if the norm reaches it. False if the kernels do not cover the array."""
+    cdef const Kernels* k = kernels_for(gradient)
+    if k is NULL or not _updatable(k, gradient):
+        return False
+    cdef np.ndarray g = gradient
+    cdef size_t n = np.PyArray_SIZE(g)
+    cdef double norm
+    with nogil:
+        norm = k.sum_squares(np.PyArray_DATA(g), n) ** 0.5
+        if norm >= threshold and norm > 0:
+            k.scale(np.PyArray_DATA(g), threshold / norm, n)
+    return True
+
+
+def dropout_mask(shape, double drop, uint64_t seed):
+    """A float32 mask of zeros and 1 / (1 - drop), from a counter-based generator; 0 < drop < 1."""
+    cdef np.ndarray mask = _empty(shape)
+    with nogil:
+        table().f32.dropout_mask(np.PyArray_DATA(mask), drop, seed, np.PyArray_SIZE(mask))
+    return mask
+
+
+cdef np.ndarray _empty(shape):
+    cdef np.npy_intp dims[64]
+    cdef int nd = 0
+    for size in (shape,) if isinstance(shape, int) else shape:
+        if nd == 64:
+            raise ValueError("dropout_mask: an array has at most 64 dimensions")
+        dims[nd] = size
+        nd += 1
+    return np.PyArray_EMPTY(nd, dims, np.NPY_FLOAT32, 0)

@@ -1,0 +1,261 @@
+// Tables of rows: gather and scatter by index, hash embeddings, sparse linear layers; hashes of keys.
+// N keys, B rows out, T rows of a table (V of a hash table), O width, K indices per row.
+#pragma once
+
+#include <string.h>
+
+#include "thinc/hashing.hh"
+#include "thinc/portable.hh"
+
+#ifdef __GNUC__
+#define THINC_PREFETCH(address, for_writing) __builtin_prefetch(address, for_writing)
+#else
+#define THINC_PREFETCH(address, for_writing) (void)0
+#endif
+
+THINC_BEGIN
+
+// Keys are hashed a block at a time into the stack: the hashes vectorise, and the rows of later keys are known early
+// enough to be fetched while earlier ones are summed.
+static constexpr size_t key_block = 64;
+static constexpr size_t keys_ahead = 3;  // 7 % on a table in memory, nothing lost on one in cache
+static constexpr size_t cache_line = 64;
+
+template <class T>
+THINC_FN void fetch_row(const T* row, size_t O) {
+  const char* bytes = reinterpret_cast<const char*>(row);
+  for (size_t i = 0; i < O * sizeof(T); i += cache_line) THINC_PREFETCH(bytes + i, 0);
+}
+
+template <size_t R, class T>
+THINC_FN T sum_of_rows(const T* const* rows, size_t o) {
+  if constexpr (R == 1) {
+    return rows[0][o];
+  } else {
+    return sum_of_rows<R - 1>(rows, o) + rows[R - 1][o];
+  }
+}
+
+template <size_t R, bool first, class T>
+THINC_FN void gather_rows(T* y, const T* const* rows, size_t O) {
+  const T* in[R];
+  for (size_t r = 0; r < R; ++r) in[r] = rows[r];
+#pragma omp simd
+  for (size_t o = 0; o < O; ++o) y[o] = first ? sum_of_rows<R>(in, o) : y[o] + sum_of_rows<R>(in, o);
+}
+
+template <bool first, class T>
+THINC_FN void gather_up_to_4_rows(T* y, const T* const* rows, size_t n, size_t O) {
+  switch (n) {
+    case 1: return gather_rows<1, first>(y, rows, O);
+    case 2: return gather_rows<2, first>(y, rows, O);
+    case 3: return gather_rows<3, first>(y, rows, O);
+    case 4: return gather_rows<4, first>(y, rows, O);
+  }
+}
+
+template <class T>
+THINC_FN void add_row(T* y, const T* x, size_t O) {
+#pragma omp simd
+  for (size_t o = 0; o < O; ++o) y[o] += x[o];
+}
+
+// Y[b] = sum over k of table[indices[b, k]]; a bad index is one outside [0, T).
+template <class T>
+int64_t gather_add(void* Y_, const void* table_, const int32_t* indices, size_t rows, size_t O, size_t B, size_t K) {
+  T* Y = static_cast<T*>(Y_);
+  const T* table = static_cast<const T*>(table_);
+  uint32_t bad = 0;
+  const uint32_t end = rows > INT32_MAX ? uint32_t(1) << 31 : uint32_t(rows);
+#pragma omp simd reduction(| : bad)
+  for (size_t i = 0; i < B * K; ++i) bad |= uint32_t(indices[i]) >= end;
+  if (bad)
+    for (size_t i = 0; i < B * K; ++i)
+      if (uint32_t(indices[i]) >= end) return int64_t(i);
+  if (K == 0) memset(Y, 0, B * O * sizeof(T));
+  for (size_t b = 0; b < B; ++b, Y += O, indices += K) {
+    if (b + keys_ahead < B)
+      for (size_t k = 0; k < K; ++k) fetch_row(table + size_t(indices[keys_ahead * K + k]) * O, O);
+    for (size_t k = 0; k < K; k += 4) {
+      const size_t n = K - k < 4 ? K - k : 4;
+      const T* in[4];
+      for (size_t r = 0; r < 4; ++r) in[r] = table + size_t(indices[r < n ? k + r : k]) * O;
+      k == 0 ? gather_up_to_4_rows<true>(Y, in, n, O) : gather_up_to_4_rows<false>(Y, in, n, O);
+    }
+  }
+  return -1;
+}
+
+// table[indices[n]] += values[n], in order; a negative index means "no row"; a bad one is T or more. Nothing is added
+// if any index is bad.
+template <class T>
+int64_t scatter_add(void* table_, const int32_t* indices, const void* values_, size_t rows, size_t O, size_t N) {
+  T* table = static_cast<T*>(table_);
+  const T* values = static_cast<const T*>(values_);
+  for (size_t n = 0; n < N; ++n)
+    if (indices[n] >= 0 && size_t(indices[n]) >= rows) return int64_t(n);
+  for (size_t n = 0; n < N; ++n, values += O) {
+    if (n + keys_ahead < N && indices[n + keys_ahead] >= 0) {
+      fetch_row(table + size_t(indices[n + keys_ahead]) * O, O);
+    }
+    if (indices[n] >= 0) add_row(table + size_t(indices[n]) * O, values, O);
+  }
+  return -1;
+}
+
+// rows[4 n + j] = the row of the j-th hash of ids[n], for n < N <= key_block.
+THINC_FN void hash_rows(size_t* rows, const uint64_t* ids, uint32_t seed, size_t N, Modulo modulo) {
+#pragma omp simd
+  for (size_t n = 0; n < N; ++n) {
+    uint64_t low, high;
+    murmur_128(&low, &high, ids[n], seed);
+    rows[4 * n] = size_t(modulo.of(uint32_t(low)));
+    rows[4 * n + 1] = size_t(modulo.of(uint32_t(low >> 32)));
+    rows[4 * n + 2] = size_t(modulo.of(uint32_t(high)));
+    rows[4 * n + 3] = size_t(modulo.of(uint32_t(high >> 32)));
+  }
+}
+
+// Y[n] = sum of the rows E[h % V] for the four hashes h of ids[n].
+// Svenstrup, Hansen & Winther 2017, https://arxiv.org/abs/1709.03933, without the importance weights.
+template <class T>
+void hash_embed(void* Y_, const void* E_, const uint64_t* ids, uint32_t seed, size_t N, size_t O, size_t V) {
+  T* Y = static_cast<T*>(Y_);
+  const T* E = static_cast<const T*>(E_);
+  const Modulo modulo(V);
+  size_t rows[4 * key_block];
+  for (size_t start = 0; start < N; start += key_block) {
+    const size_t block = N - start < key_block ? N - start : key_block;
+    hash_rows(rows, ids + start, seed, block, modulo);
+    for (size_t n = 0; n < block; ++n, Y += O) {
+      if (n + keys_ahead < block)
+        for (size_t j = 0; j < 4; ++j) fetch_row(E + rows[4 * (n + keys_ahead) + j] * O, O);
+      const T* in[4];
+      for (size_t j = 0; j < 4; ++j) in[j] = E + rows[4 * n + j] * O;
+      gather_rows<4, true>(Y, in, O);
+    }
+  }
+}
+
+// Adds dY[n] to the same four rows of dE. A row that two hashes of a key share gets it twice.
+template <class T>
+void backprop_hash_embed(void* dE_, const void* dY_, const uint64_t* ids, uint32_t seed, size_t N, size_t O, size_t V) {
+  T* dE = static_cast<T*>(dE_);
+  const T* dY = static_cast<const T*>(dY_);
+  const Modulo modulo(V);
+  size_t rows[4 * key_block];
+  for (size_t start = 0; start < N; start += key_block) {
+    const size_t block = N - start < key_block ? N - start : key_block;
+    hash_rows(rows, ids + start, seed, block, modulo);
+    for (size_t n = 0; n < block; ++n, dY += O) {
+      if (n + keys_ahead < block)
+        for (size_t j = 0; j < 4; ++j) fetch_row(dE + rows[4 * (n + keys_ahead) + j] * O, O);
+      for (size_t j = 0; j < 4; ++j) add_row(dE + rows[4 * n + j] * O, dY, O);
+    }
+  }
+}
+
+// ---- sparse linear: the score of class c adds v (W[cell_1] + W[cell_2]) for each feature (key, v) of the example
+// Cells of class c: c length + hash % length. In version 1, kept for the models that were trained with it, they are
+// hash & (length - 1) + c: the classes overlap.
+struct Cells {
+  size_t first[key_block], second[key_block];
+};
+
+THINC_FN void find_cells(Cells& cells, const uint64_t* keys, size_t n, Modulo modulo, bool v1) {
+  const uint64_t mask = modulo.divisor - 1;
+#pragma omp simd
+  for (size_t i = 0; i < n; ++i) {
+    const uint32_t first = murmur_32(keys[i], 0), second = murmur_32(keys[i], 1);
+    cells.first[i] = size_t(v1 ? first & mask : modulo.of(first));
+    cells.second[i] = size_t(v1 ? second & mask : modulo.of(second));
+  }
+}
+
+template <class T>
+void sparse_linear(void* Y_, const uint64_t* keys, const void* values_, const int32_t* lengths, const void* W_,
+                   const void* b_, size_t B, size_t O, uint64_t length, int v1) {
+  T* Y = static_cast<T*>(Y_);
+  const T* values = static_cast<const T*>(values_);
+  const T* W = static_cast<const T*>(W_);
+  const size_t step = v1 ? 1 : size_t(length);
+  const Modulo modulo(length);
+  Cells cells;
+  for (size_t b = 0; b < B; ++b, Y += O) {
+    memcpy(Y, b_, O * sizeof(T));
+    for (size_t left = size_t(lengths[b]); left > 0;) {
+      const size_t n = left < key_block ? left : key_block;
+      find_cells(cells, keys, n, modulo, v1);
+      for (size_t c = 0; c < O; ++c) {
+        const T* of_class = W + c * step;
+        T score = 0;
+#pragma omp simd reduction(+ : score)
+        for (size_t i = 0; i < n; ++i) score += values[i] * (of_class[cells.first[i]] + of_class[cells.second[i]]);
+        Y[c] += score;
+      }
+      keys += n;
+      values += n;
+      left -= n;
+    }
+  }
+}
+
+template <class T>
+void backprop_sparse_linear(void* dW_, void* db_, const void* dY_, const uint64_t* keys, const void* values_,
+                            const int32_t* lengths, size_t B, size_t O, uint64_t length, int v1) {
+  T* dW = static_cast<T*>(dW_);
+  T* db = static_cast<T*>(db_);
+  const T* dY = static_cast<const T*>(dY_);
+  const T* values = static_cast<const T*>(values_);
+  const size_t step = v1 ? 1 : size_t(length);
+  const Modulo modulo(length);
+  Cells cells;
+  for (size_t b = 0; b < B; ++b, dY += O) {
+    add_row(db, dY, O);
+    for (size_t left = size_t(lengths[b]); left > 0;) {
+      const size_t n = left < key_block ? left : key_block;
+      find_cells(cells, keys, n, modulo, v1);
+      for (size_t c = 0; c < O; ++c) {
+        T* of_class = dW + c * step;
+        const T d = dY[c];
+        for (size_t i = 0; i < n; ++i) {
+          of_class[cells.first[i]] += d * values[i];
+          of_class[cells.second[i]] += d * values[i];
+        }
+      }
+      keys += n;
+      values += n;
+      left -= n;
+    }
+  }
+}
+
+// ---- hashes: keys (N, 4), the four words of each id
+void hash(uint32_t* keys, const uint64_t* ids, uint32_t seed, size_t N) {
+#pragma omp simd
+  for (size_t i = 0; i < N; ++i) {
+    uint64_t low, high;
+    murmur_128(&low, &high, ids[i], seed);
+    keys[4 * i] = uint32_t(low);
+    keys[4 * i + 1] = uint32_t(low >> 32);
+    keys[4 * i + 2] = uint32_t(high);
+    keys[4 * i + 3] = uint32_t(high >> 32);
+  }
+}
+
+// keys (N - n + 1,): a hash of every n ids in a row; 1 <= n <= N.
+void ngrams(uint64_t* keys, const uint64_t* ids, size_t n, size_t N) {
+  const size_t windows = N - n + 1, block = 256;  // windows whose hash so far stays in the first cache
+  for (size_t start = 0; start < windows; start += block) {
+    const size_t stop = windows - start < block ? windows : start + block;
+    for (size_t i = start; i < stop; ++i) keys[i] = ngram_begin(n);
+    for (size_t j = 0; j < n; ++j) {
+#pragma omp simd
+      for (size_t i = start; i < stop; ++i) keys[i] = ngram_add(keys[i], ids[i + j]);
+    }
+#pragma omp simd
+    for (size_t i = start; i < stop; ++i) keys[i] = ngram_finish(keys[i]);
+  }
+}
+
+THINC_END

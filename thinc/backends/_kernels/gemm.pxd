@@ -1,0 +1,9 @@
+"""Matrix products for compiled code, in the signature of cblas.pxd and by the engine in use."""
+
+
+# Row-major: C (M, N) = alpha * op(A) op(B) + beta * C; with beta == 0 the old content of C is not read. The engine
+# "numpy" has no C functions: these are the native ones then.
+cdef void sgemm(bint transA, bint transB, int M, int N, int K, float alpha, const float* A, int lda,
+                const float* B, int ldb, float beta, float* C, int ldc) noexcept nogil
+cdef void dgemm(bint transA, bint transB, int M, int N, int K, double alpha, const double* A, int lda,
+                const double* B, int ldb, double beta, double* C, int ldc) noexcept nogil

@@ -1,0 +1,477 @@
+# cython: language_level=3, binding=True
+"""The LSTM over packed sequences on the CPU: the readable twin, with the drawing of the rows, is in _lstm.py.
+
+N rows, S steps, R rows of one step, I in, O width of one direction, D directions, L layers. Every function returns None
+for what the kernels do not cover, bad arguments among it: the readable formula then answers, or says what is wrong.
+
+The input products of all rows are one gemm. Then each step is one gemm with the recurrent weights and one pass over the
+gates. `h` and `c` hold the hidden states and cells of the sequences, those yet to begin at their initial values: in the
+second direction, which runs from the last step to the first, sequences join on the way.
+"""
+cimport numpy as np
+from libc.stdint cimport int32_t
+from libc.string cimport memcpy, memset
+
+from .elementwise cimport Kernels, as_int32, contiguous, empty1, empty2, kernels_for, like
+
+np.import_array()
+
+
+# The sizes of one pass; pointers below are to bytes, `item` of them a number.
+cdef struct Sizes:
+    size_t item
+    size_t n_layers
+    size_t n_directions
+    size_t N
+    size_t I
+    size_t O
+    size_t n_steps
+    const int32_t* steps
+
+
+# One layer in one direction: Wx (4, O, I), bx (4, O), Wh (4, O, O), bh (4, O).
+cdef struct Weights:
+    char* Wx
+    char* bx
+    char* Wh
+    char* bh
+
+
+cdef size_t layer_inputs(const Sizes* s, size_t layer) noexcept nogil:
+    return s.I if layer == 0 else s.n_directions * s.O
+
+
+cdef Weights weights_of(char* params, const Sizes* s, size_t layer, size_t direction) noexcept nogil:
+    cdef Weights W
+    cdef size_t O = s.O
+    cdef size_t I = layer_inputs(s, layer)
+    if layer > 0:
+        params += s.item * s.n_directions * 4 * O * (s.I + O + 2)
+        params += s.item * s.n_directions * 4 * O * (I + O + 2) * (layer - 1)
+    params += s.item * 4 * O * (I + O + 2) * direction
+    W.Wx = params
+    W.bx = W.Wx + s.item * 4 * O * I
+    W.Wh = W.bx + s.item * 4 * O
+    W.bh = W.Wh + s.item * 4 * O * O
+    return W
+
+
+cdef void repeat(char* target, const char* row, size_t n, size_t size) noexcept nogil:
+    cdef size_t i
+    for i in range(n):
+        memcpy(target + i * size, row, size)
+
+
+cdef void join_directions(char* joined, const char* Y, const Sizes* s) noexcept nogil:
+    """Y (D, N, O) -> joined (N, D * O)."""
+    cdef size_t row = s.item * s.O
+    cdef size_t n, d
+    for n in range(s.N):
+        for d in range(s.n_directions):
+            memcpy(joined + (n * s.n_directions + d) * row, Y + (d * s.N + n) * row, row)
+
+
+cdef void run_direction(
+    const Kernels* k,
+    const Sizes* s,
+    Weights W,
+    size_t I,
+    bint backwards,
+    char* Y,
+    char* G,
+    char* C,
+    const char* X,
+    const char* h_first,
+    const char* c_first,
+    char* A,
+    char* h,
+    char* c,
+) noexcept nogil:
+    """X (N, I) -> Y, C (N, O), G (N, O, 4).  G and C may be NULL, Y may be X.  A (N, 4, O), h and c (R, O): space."""
+    cdef size_t O = s.O
+    cdef size_t row_size = s.item * O
+    cdef size_t row = s.N if backwards else 0
+    cdef size_t step, R
+    cdef char* cells
+    k.affine(A, X, W.Wx, W.bx, s.N, I, 4 * O)
+    repeat(h, h_first, s.steps[0], row_size)
+    repeat(c, c_first, s.steps[0], row_size)
+    for step in range(s.n_steps):
+        R = s.steps[s.n_steps - 1 - step if backwards else step]
+        if backwards:
+            row -= R
+        cells = C + row * row_size if C else c
+        k.gemm(0, 1, R, 4 * O, O, 1.0, h, O, W.Wh, O, 1.0, A + 4 * row * row_size, 4 * O)
+        k.lstm_gates(
+            G + 4 * row * row_size if G else NULL,
+            cells,
+            Y + row * row_size,
+            A + 4 * row * row_size,
+            W.bh,
+            c,
+            R,
+            O,
+        )
+        memcpy(h, Y + row * row_size, R * row_size)
+        if C:
+            memcpy(c, cells, R * row_size)
+        if not backwards:
+            row += R
+
+
+cdef void shift(char* before, const char* values, const char* first, const Sizes* s, bint backwards) noexcept nogil:
+    """before (N, O): the values (N, O) of the step before, `first` (O,) where a sequence begins."""
+    cdef size_t row_size = s.item * s.O
+    cdef size_t row = s.N if backwards else 0
+    cdef size_t last_row = 0
+    cdef size_t last_R = 0
+    cdef size_t step, R, known
+    for step in range(s.n_steps):
+        R = s.steps[s.n_steps - 1 - step if backwards else step]
+        if backwards:
+            row -= R
+        known = R if R < last_R else last_R
+        memcpy(before + row * row_size, values + last_row * row_size, known * row_size)
+        repeat(before + (row + known) * row_size, first, R - known, row_size)
+        last_row = row
+        last_R = R
+        if not backwards:
+            row += R
+
+
+cdef void backprop_direction(
+    const Kernels* k,
+    const Sizes* s,
+    Weights W,
+    Weights dW,
+    size_t I,
+    size_t direction,
+    char* dX,
+    const char* dY,
+    const char* X,
+    const char* G,
+    const char* C,
+    const char* h_before,
+    const char* c_before,
+    char* dA,
+    char* dh,
+    char* dc,
+) noexcept nogil:
+    """Writes dW; writes dX (N, I) in the first direction and adds to it in the second.
+
+    dY (N, D * O), X (N, I), G (N, O, 4), C, h_before, c_before (N, O).  dA (N, 4, O), dh and dc (R, O): space.
+    """
+    cdef size_t O = s.O
+    cdef size_t N = s.N
+    cdef size_t row_size = s.item * O
+    cdef bint backwards = direction == 1
+    cdef size_t row = 0 if backwards else N
+    cdef size_t last_row = 0
+    cdef size_t last_R = 0
+    cdef size_t step, R, r, known
+    memset(dc, 0, s.steps[0] * row_size)
+    for step in range(s.n_steps):
+        R = s.steps[step if backwards else s.n_steps - 1 - step]
+        if not backwards:
+            row -= R
+        for r in range(R):
+            memcpy(dh + r * row_size, dY + ((row + r) * s.n_directions + direction) * row_size, row_size)
+        known = R if R < last_R else last_R
+        if known > 0:
+            k.gemm(0, 0, known, O, 4 * O, 1.0, dA + 4 * last_row * row_size, 4 * O, W.Wh, O, 1.0, dh, O)
+        k.backprop_lstm_gates(
+            dA + 4 * row * row_size,
+            dc,
+            dh,
+            G + 4 * row * row_size,
+            C + row * row_size,
+            c_before + row * row_size,
+            R,
+            O,
+        )
+        last_row = row
+        last_R = R
+        if backwards:
+            row += R
+    k.gemm(1, 0, 4 * O, I, N, 1.0, dA, 4 * O, X, I, 0.0, dW.Wx, I)
+    k.gemm(1, 0, 4 * O, O, N, 1.0, dA, 4 * O, h_before, O, 0.0, dW.Wh, O)
+    k.sum_rows(dW.bx, dA, N, 4 * O)
+    memcpy(dW.bh, dW.bx, 4 * row_size)
+    k.gemm(0, 0, N, I, 4 * O, 1.0, dA, 4 * O, W.Wx, I, 1.0 if direction else 0.0, dX, I)
+
+
+cdef bint set_sizes(Sizes* s, np.ndarray params, np.ndarray first, np.ndarray X, np.ndarray steps) noexcept:
+    """Fill in s; False if the arrays do not fit together."""
+    cdef size_t O, width, expected
+    cdef size_t total = 0
+    cdef np.npy_intp i
+    if steps is None or np.PyArray_NDIM(steps) != 1 or np.PyArray_NDIM(params) != 1:
+        return False
+    if np.PyArray_NDIM(first) != 3 or np.PyArray_NDIM(X) != 2:
+        return False
+    s.item = np.PyArray_ITEMSIZE(params)
+    s.n_layers = np.PyArray_DIM(first, 0)
+    s.n_directions = np.PyArray_DIM(first, 1)
+    s.N = np.PyArray_DIM(X, 0)
+    s.I = np.PyArray_DIM(X, 1)
+    s.O = O = np.PyArray_DIM(first, 2)
+    s.n_steps = np.PyArray_DIM(steps, 0)
+    s.steps = <const int32_t*>np.PyArray_DATA(steps)
+    if s.n_layers < 1 or not 1 <= s.n_directions <= 2:
+        return False
+    for i in range(np.PyArray_DIM(steps, 0)):
+        if s.steps[i] < 0 or (i > 0 and s.steps[i] > s.steps[i - 1]):
+            return False
+        total += s.steps[i]
+    width = s.n_directions * O
+    expected = s.n_directions * 4 * O * ((s.I + O + 2) + (s.n_layers - 1) * (width + O + 2))
+    return total == s.N and <size_t>np.PyArray_DIM(params, 0) == expected
+
+
+cdef np.ndarray empty4(np.ndarray like, size_t d0, size_t d1, size_t d2, size_t d3):
+    cdef np.npy_intp shape[4]
+    shape[0] = d0
+    shape[1] = d1
+    shape[2] = d2
+    shape[3] = d3
+    return np.PyArray_EMPTY(4, shape, np.PyArray_TYPE(like), 0)
+
+
+cdef inline char* data(np.ndarray X) noexcept:
+    return <char*>np.PyArray_DATA(X)
+
+
+cdef tuple read_forward(Sizes* s, object params, object H0, object C0, object X, object size_at_t):
+    """The arrays of a forward pass, contiguous and in the dtype of params, or None."""
+    cdef np.ndarray steps = as_int32(size_at_t)
+    if not (isinstance(H0, np.ndarray) and isinstance(C0, np.ndarray) and isinstance(X, np.ndarray)):
+        return None
+    if not np.PyArray_SAMESHAPE(<np.ndarray>H0, <np.ndarray>C0):
+        return None
+    if not set_sizes(s, params, H0, X, steps):
+        return None
+    cdef np.ndarray weights = contiguous(params)
+    return weights, like(H0, weights), like(C0, weights), like(X, weights), steps
+
+
+def forward_training(params, H0, C0, X, size_at_t):
+    """-> Y (N, D * O) and the state for backprop: Y and C (L, D, N, O), G (L, D, N, 4 * O), X, cells and states first."""
+    cdef const Kernels* k = kernels_for(params)
+    cdef Sizes s
+    arrays = None if k is NULL else read_forward(&s, params, H0, C0, X, size_at_t)
+    if arrays is None:
+        return None
+    cdef np.ndarray weights, c_first, h_first, inputs, steps
+    weights, c_first, h_first, inputs, steps = arrays  # H0 is the first cell, C0 the first state: see _lstm.py
+    cdef size_t width = s.n_directions * s.O
+    cdef size_t R = s.steps[0] if s.n_steps else 0
+    cdef np.ndarray Y = empty2(weights, s.N, width)
+    cdef np.ndarray Ys = empty4(weights, s.n_layers, s.n_directions, s.N, s.O)
+    cdef np.ndarray Gs = empty4(weights, s.n_layers, s.n_directions, s.N, 4 * s.O)
+    cdef np.ndarray Cs = empty4(weights, s.n_layers, s.n_directions, s.N, s.O)
+    cdef np.ndarray A = empty2(weights, s.N, 4 * s.O)
+    cdef np.ndarray h = empty2(weights, R, s.O)
+    cdef np.ndarray c = empty2(weights, R, s.O)
+    cdef char* params_ = data(weights)
+    cdef char* Y_ = data(Y)
+    cdef char* Ys_ = data(Ys)
+    cdef char* Gs_ = data(Gs)
+    cdef char* Cs_ = data(Cs)
+    cdef char* A_ = data(A)
+    cdef char* h_ = data(h)
+    cdef char* c_ = data(c)
+    cdef const char* h_first_ = data(h_first)
+    cdef const char* c_first_ = data(c_first)
+    cdef const char* X_ = data(inputs)
+    cdef size_t block = s.item * s.N * s.O
+    cdef size_t layer, d, index
+    if s.N and s.O:
+        with nogil:
+            for layer in range(s.n_layers):
+                for d in range(s.n_directions):
+                    index = layer * s.n_directions + d
+                    run_direction(
+                        k,
+                        &s,
+                        weights_of(params_, &s, layer, d),
+                        layer_inputs(&s, layer),
+                        d == 1,
+                        Ys_ + index * block,
+                        Gs_ + 4 * index * block,
+                        Cs_ + index * block,
+                        X_,
+                        h_first_ + index * s.item * s.O,
+                        c_first_ + index * s.item * s.O,
+                        A_,
+                        h_,
+                        c_,
+                    )
+                join_directions(Y_, Ys_ + layer * s.n_directions * block, &s)
+                X_ = Y_
+    return Y, (Ys, Gs, Cs, X, c_first, h_first)
+
+
+def forward_inference(params, H0, C0, X, size_at_t):
+    """-> Y (N, D * O)."""
+    cdef const Kernels* k = kernels_for(params)
+    cdef Sizes s
+    arrays = None if k is NULL else read_forward(&s, params, H0, C0, X, size_at_t)
+    if arrays is None:
+        return None
+    cdef np.ndarray weights, c_first, h_first, inputs, steps
+    weights, c_first, h_first, inputs, steps = arrays
+    cdef size_t R = s.steps[0] if s.n_steps else 0
+    cdef np.ndarray Y = empty2(weights, s.N, s.n_directions * s.O)
+    # One direction may write over its own inputs, two need a place of their own until both are done.
+    cdef np.ndarray apart = Y if s.n_directions == 1 else empty2(weights, s.n_directions * s.N, s.O)
+    cdef np.ndarray A = empty2(weights, s.N, 4 * s.O)
+    cdef np.ndarray h = empty2(weights, R, s.O)
+    cdef np.ndarray c = empty2(weights, R, s.O)
+    cdef char* params_ = data(weights)
+    cdef char* Y_ = data(Y)
+    cdef char* apart_ = data(apart)
+    cdef char* A_ = data(A)
+    cdef char* h_ = data(h)
+    cdef char* c_ = data(c)
+    cdef const char* h_first_ = data(h_first)
+    cdef const char* c_first_ = data(c_first)
+    cdef const char* X_ = data(inputs)
+    cdef size_t block = s.item * s.N * s.O
+    cdef size_t layer, d, index
+    if s.N and s.O:
+        with nogil:
+            for layer in range(s.n_layers):
+                for d in range(s.n_directions):
+                    index = layer * s.n_directions + d
+                    run_direction(
+                        k,
+                        &s,
+                        weights_of(params_, &s, layer, d),
+                        layer_inputs(&s, layer),
+                        d == 1,
+                        apart_ + d * block,
+                        NULL,
+                        NULL,
+                        X_,
+                        h_first_ + index * s.item * s.O,
+                        c_first_ + index * s.item * s.O,
+                        A_,
+                        h_,
+                        c_,
+                    )
+                if s.n_directions == 2:
+                    join_directions(Y_, apart_, &s)
+                X_ = Y_
+    return Y
+
+
+cdef bint has_shape(np.ndarray X, np.ndarray params, size_t d0, size_t d1, size_t d2, size_t d3) noexcept:
+    """X is (d0, d1, d2, d3), contiguous and of the dtype of params."""
+    return (
+        np.PyArray_ISCARRAY_RO(X)
+        and np.PyArray_TYPE(X) == np.PyArray_TYPE(params)
+        and np.PyArray_NDIM(X) == 4
+        and <size_t>np.PyArray_DIM(X, 0) == d0
+        and <size_t>np.PyArray_DIM(X, 1) == d1
+        and <size_t>np.PyArray_DIM(X, 2) == d2
+        and <size_t>np.PyArray_DIM(X, 3) == d3
+    )
+
+
+def backprop(dY, size_at_t, params, fwd_state):
+    """dY (N, D * O) and the state of forward_training -> dX (N, I), d_params."""
+    cdef const Kernels* k = kernels_for(params)
+    if k is NULL or kernels_for(dY) is NULL or len(fwd_state) != 6:
+        return None
+    for array in fwd_state:
+        if not isinstance(array, np.ndarray):
+            return None
+    cdef np.ndarray Ys, Gs, Cs, X, c_first, h_first
+    Ys, Gs, Cs, X, c_first, h_first = fwd_state
+    cdef np.ndarray steps = as_int32(size_at_t)
+    cdef Sizes s
+    if not set_sizes(&s, params, c_first, X, steps) or not np.PyArray_SAMESHAPE(c_first, h_first):
+        return None
+    cdef size_t width = s.n_directions * s.O
+    cdef np.ndarray dY_ = dY
+    if np.PyArray_NDIM(dY_) != 2 or <size_t>np.PyArray_DIM(dY_, 0) != s.N or <size_t>np.PyArray_DIM(dY_, 1) != width:
+        return None
+    cdef np.ndarray weights = contiguous(params)
+    if not (
+        has_shape(Ys, weights, s.n_layers, s.n_directions, s.N, s.O)
+        and has_shape(Gs, weights, s.n_layers, s.n_directions, s.N, 4 * s.O)
+        and has_shape(Cs, weights, s.n_layers, s.n_directions, s.N, s.O)
+    ):
+        return None
+    X = like(X, weights)
+    c_first = like(c_first, weights)
+    h_first = like(h_first, weights)
+    dY_ = like(dY_, weights)
+    cdef size_t R = s.steps[0] if s.n_steps else 0
+    cdef np.ndarray dX = empty2(weights, s.N, s.I)
+    cdef np.ndarray d_params = empty1(weights, np.PyArray_DIM(weights, 0))
+    cdef np.ndarray dA = empty2(weights, s.N, 4 * s.O)
+    # Inputs of the layer, their gradient and that of its outputs; the states and cells of the step before.
+    cdef np.ndarray space = empty2(weights, 3 * s.n_directions + 2, s.N * s.O)
+    cdef np.ndarray state = empty2(weights, 2 * R, s.O)
+    cdef size_t block = s.item * s.N * s.O
+    cdef char* joined = data(space)
+    cdef char* d_inputs = joined + s.n_directions * block
+    cdef char* d_outputs = d_inputs + s.n_directions * block
+    cdef char* h_before = d_outputs + s.n_directions * block
+    cdef char* c_before = h_before + block
+    cdef char* dh = data(state)
+    cdef char* dc = dh + s.item * R * s.O
+    cdef char* params_ = data(weights)
+    cdef char* d_params_ = data(d_params)
+    cdef char* dX_ = data(dX)
+    cdef char* dA_ = data(dA)
+    cdef const char* Ys_ = data(Ys)
+    cdef const char* Gs_ = data(Gs)
+    cdef const char* Cs_ = data(Cs)
+    cdef const char* X_ = data(X)
+    cdef const char* h_first_ = data(h_first)
+    cdef const char* c_first_ = data(c_first)
+    cdef const char* d_out = data(dY_)
+    cdef char* d_in
+    cdef const char* inputs
+    cdef size_t below, layer, d, index
+    if not s.N or not s.O:
+        memset(dX_, 0, np.PyArray_NBYTES(dX))
+        memset(d_params_, 0, np.PyArray_NBYTES(d_params))
+        return dX, d_params
+    with nogil:
+        for below in range(s.n_layers):
+            layer = s.n_layers - 1 - below
+            if layer == 0:
+                inputs = X_
+                d_in = dX_
+            else:
+                join_directions(joined, Ys_ + (layer - 1) * s.n_directions * block, &s)
+                inputs = joined
+                d_in = d_inputs
+            for d in range(s.n_directions):
+                index = layer * s.n_directions + d
+                shift(h_before, Ys_ + index * block, h_first_ + index * s.item * s.O, &s, d == 1)
+                shift(c_before, Cs_ + index * block, c_first_ + index * s.item * s.O, &s, d == 1)
+                backprop_direction(
+                    k,
+                    &s,
+                    weights_of(params_, &s, layer, d),
+                    weights_of(d_params_, &s, layer, d),
+                    layer_inputs(&s, layer),
+                    d,
+                    d_in,
+                    d_out,
+                    inputs,
+                    Gs_ + 4 * index * block,
+                    Cs_ + index * block,
+                    h_before,
+                    c_before,
+                    dA_,
+                    dh,
+                    dc,
+                )
+            d_out = d_in
+            d_inputs, d_outputs = d_outputs, d_inputs
+    return dX, d_params

@@ -1,0 +1,348 @@
+"""The LSTM over packed sequences, readable: Hochreiter & Schmidhuber 1997, with the
+forget gate of Gers, Schmidhuber & Cummins 2000.
+
+Sequences are sorted by length and packed by time: first the rows of step 0, then those
+of step 1, and so on. size_at_t[t] sequences are longer than t.
+
+    size_at_t [3, 2]    rows  a0 b0 c0 | a1 b1
+
+One step, with c_prev and h_prev from the step before, or the initial ones:
+
+    f, i, o = sigmoid(Wx x + bx + Wh h_prev + bh)    g = tanh(likewise)
+    c = f * c_prev + i * g                           h = o * tanh(c)
+
+Dimensions: N rows, T steps, B sequences, I in, O width of one direction, D directions.
+The gates of a row are stored unit by unit: (N, O, 4) in the order f, i, o, g.
+"""
+
+import math
+import sys
+from typing import Any, List, NamedTuple, Tuple
+
+import numpy
+
+from ..types import ArrayT, Floats1d, Floats2d, Floats3d, Ints1d, Xp
+
+
+class LstmOps:
+    """The LSTM, its two forward forms and its gradient."""
+
+    xp: Xp
+
+    def lstm_forward_training(
+        self,
+        params: Floats1d,
+        H0: Floats3d,
+        C0: Floats3d,
+        X: Floats2d,
+        size_at_t: Ints1d,
+    ) -> Tuple[Floats2d, Tuple]:
+        """X (N, I), H0 and C0 (depth, D, O) -> Y (N, D * O) and the state for backprop.
+
+        params: for each layer and direction Wx (4, O, I), bx (4, O), Wh (4, O, O) and
+        bh (4, O), gates in the order f, i, o, g. The second direction runs backwards;
+        the next layer reads both side by side. H0 initializes the cells and C0 the
+        hidden states: the names are exchanged, kept so for existing models.
+        """
+        return lstm_forward_training(params, H0, C0, X, size_at_t)
+
+    def lstm_forward_inference(
+        self,
+        params: Floats1d,
+        H0: Floats3d,
+        C0: Floats3d,
+        X: Floats2d,
+        size_at_t: Ints1d,
+    ) -> Floats2d:
+        """As lstm_forward_training, without the state."""
+        return self.lstm_forward_training(params, H0, C0, X, size_at_t)[0]
+
+    def backprop_lstm(
+        self, dY: Floats2d, lengths: Ints1d, params: Floats1d, fwd_state: Tuple
+    ) -> Tuple[Floats2d, Floats1d]:
+        """dY (N, D * O) -> dX (N, I), d_params.  lengths is the size_at_t of forward.
+
+        Backpropagation through time; the two biases of a gate get the same gradient.
+        """
+        return backprop_lstm(dY, lengths, params, fwd_state)
+
+
+class _Weights(NamedTuple):
+    """One layer in one direction."""
+
+    Wx: Any  # (4, O, I)
+    bx: Any  # (4, O)
+    Wh: Any  # (4, O, O)
+    bh: Any  # (4, O)
+
+
+class _Step(NamedTuple):
+    """One time step in the order of a direction."""
+
+    rows: slice
+    size: int  # sequences in this step
+    before: slice  # rows of the step before; empty in the first one
+    size_before: int
+
+
+def lstm_forward_training(
+    params: Floats1d,
+    c_init: Floats3d,
+    h_init: Floats3d,
+    X: Floats2d,
+    lengths: Ints1d,
+) -> Tuple[Floats2d, Tuple]:
+    """See LstmOps.lstm_forward_training.  lengths is size_at_t.
+
+    The state holds outputs (depth, D, N, O), activated gates (depth, D, N, 4 * O),
+    cells (depth, D, N, O), X, c_init and h_init.
+    """
+    xp = _array_module(params)
+    if c_init.shape != h_init.shape:
+        raise AssertionError(
+            f"lstm: H0 has shape {c_init.shape}, C0 has {h_init.shape}"
+        )
+    depth, n_dirs, nO = c_init.shape
+    dtype = params.dtype
+    inputs: Any = xp.asarray(X, dtype=dtype)
+    c_init, h_init = xp.asarray(c_init, dtype=dtype), xp.asarray(h_init, dtype=dtype)
+    N, nI = inputs.shape
+    sizes = _check_sizes(lengths, N)
+    weights = _split(params, depth, n_dirs, nO, nI)
+    Y = xp.zeros((depth, n_dirs, N, nO), dtype=dtype)
+    G = xp.zeros((depth, n_dirs, N, nO, 4), dtype=dtype)
+    C = xp.zeros((depth, n_dirs, N, nO), dtype=dtype)
+    for layer in range(depth):
+        for d in range(n_dirs):
+            _forward(
+                weights[layer][d],
+                c_init[layer, d],
+                h_init[layer, d],
+                inputs,
+                _steps(sizes, d),
+                (Y[layer, d], G[layer, d], C[layer, d]),
+            )
+        inputs = xp.concatenate(list(Y[layer]), axis=1)
+    G = G.reshape((depth, n_dirs, N, nO * 4))
+    return inputs, (Y, G, C, X, c_init, h_init)
+
+
+def backprop_lstm(
+    dY: Floats2d, lengths: Ints1d, params: Floats1d, fwd_state: Tuple
+) -> Tuple[Floats2d, Floats1d]:
+    """See LstmOps.backprop_lstm."""
+    xp = _array_module(params)
+    Y, G, C, X, c_init, h_init = fwd_state
+    depth, n_dirs, N, nO = Y.shape
+    dtype = params.dtype
+    X = xp.asarray(X, dtype=dtype)
+    d_out: Any = xp.asarray(dY, dtype=dtype)
+    if d_out.shape != (N, n_dirs * nO):
+        raise ValueError(
+            f"backprop_lstm: expected dY {(N, n_dirs * nO)}, got {d_out.shape}"
+        )
+    sizes = _check_sizes(lengths, N)
+    weights = _split(params, depth, n_dirs, nO, X.shape[1])
+    d_params: Any = xp.zeros_like(params)
+    d_weights = _split(d_params, depth, n_dirs, nO, X.shape[1])
+    for layer in reversed(range(depth)):
+        inputs = xp.concatenate(list(Y[layer - 1]), axis=1) if layer else X
+        d_inputs = xp.zeros_like(inputs)
+        for d in range(n_dirs):
+            d_inputs += _backward(
+                d_out[:, d * nO : (d + 1) * nO],
+                weights[layer][d],
+                d_weights[layer][d],
+                c_init[layer, d],
+                h_init[layer, d],
+                inputs,
+                _steps(sizes, d),
+                (Y[layer, d], G[layer, d], C[layer, d]),
+            )
+        d_out = d_inputs
+    return d_out, d_params
+
+
+def _forward(
+    W: _Weights, c0: Any, h0: Any, X: Any, steps: List[_Step], state: Tuple
+) -> None:
+    """Run one layer in one direction, filling state = (Y, G, C)."""
+    xp = _array_module(X)
+    Y, G, C = state
+    for step in steps:
+        c_prev = _before(C, c0, step)
+        h_prev = _before(Y, h0, step)
+        A = (
+            xp.tensordot(X[step.rows], W.Wx, axes=(1, 2))
+            + W.bx
+            + xp.tensordot(h_prev, W.Wh, axes=(1, 2))
+            + W.bh
+        )
+        f, i, o = (sigmoid(A[:, gate]) for gate in range(3))
+        g = xp.tanh(A[:, 3])
+        C[step.rows] = f * c_prev + i * g
+        Y[step.rows] = o * xp.tanh(C[step.rows])
+        G[step.rows] = xp.stack([f, i, o, g], axis=-1)
+
+
+def _backward(
+    dY: Any,
+    W: _Weights,
+    dW: _Weights,
+    c0: Any,
+    h0: Any,
+    X: Any,
+    steps: List[_Step],
+    state: Tuple,
+) -> Any:
+    """The gradient of one layer in one direction: adds into dW, returns dX."""
+    xp = _array_module(X)
+    Y, G, C = state
+    dX = xp.zeros_like(X)
+    n_sequences = max((step.size for step in steps), default=0)
+    # What the later steps say about the hidden states and cells of each sequence.
+    dh = xp.zeros((n_sequences, Y.shape[1]), dtype=X.dtype)
+    dc = xp.zeros_like(dh)
+    for step in reversed(steps):
+        rows, n = step.rows, step.size
+        c_prev = _before(C, c0, step)
+        h_prev = _before(Y, h0, step)
+        dG: Any
+        dG, dc[:n] = backprop_lstm_gates(
+            dY[rows] + dh[:n], dc[:n], G[rows], C[rows], c_prev
+        )
+        dA = dG.reshape((n, -1, 4))
+        dh[:n] = xp.einsum("nog,goi->ni", dA, W.Wh)
+        dX[rows] = xp.einsum("nog,goi->ni", dA, W.Wx)
+        dW.Wx[...] += xp.einsum("nog,ni->goi", dA, X[rows])
+        dW.Wh[...] += xp.einsum("nog,ni->goi", dA, h_prev)
+        dW.bx[...] += dA.sum(axis=0).T
+        dW.bh[...] += dA.sum(axis=0).T
+    return dX
+
+
+def backprop_lstm_gates(
+    dYt3: Floats2d, dCt3: Floats2d, Gt3: Floats2d, Ct3: Floats2d, Ct2: Floats2d
+) -> Tuple[Floats2d, Floats2d]:
+    """One step backwards, from outputs and cells to the gates before activation.
+
+    dYt3, dCt3, Ct3 and the cells of the step before, Ct2, are (N, O); the activated
+    gates Gt3 are (N, 4 * O) or (N, O, 4). Returns dGt3 (N, 4 * O) and dCt2 (N, O).
+    """
+    xp = _array_module(dYt3)
+    gates: Any = Gt3.reshape((len(dYt3), -1, 4))
+    f, i, o, g = (gates[..., gate] for gate in range(4))
+    tanh_c = xp.tanh(Ct3)
+    dc = dCt3 + dYt3 * o * dtanh(tanh_c)
+    dG = xp.stack(
+        [
+            dc * Ct2 * dsigmoid(f),
+            dc * g * dsigmoid(i),
+            dYt3 * tanh_c * dsigmoid(o),
+            dc * i * dtanh(g),
+        ],
+        axis=-1,
+    )
+    return dG.reshape((len(dYt3), -1)), dc * f
+
+
+def sigmoid(X, out=None):
+    """1 / (1 + e^-x), without clipping; written into out if given."""
+    xp = _array_module(X)
+    with numpy.errstate(over="ignore"):
+        return xp.divide(1.0, 1.0 + xp.exp(-X), out=out)
+
+
+def dsigmoid(Y: ArrayT) -> ArrayT:
+    """The derivative of sigmoid, from its output."""
+    values: Any = Y
+    return values * (1.0 - values)
+
+
+def dtanh(Y: ArrayT) -> ArrayT:
+    """The derivative of tanh, from its output."""
+    values: Any = Y
+    return 1.0 - values**2
+
+
+def _before(values: Any, init: Any, step: _Step) -> Any:
+    """values (N, O) at the step before; the initial value for sequences that begin."""
+    xp = _array_module(values)
+    previous = xp.zeros((step.size, values.shape[1]), dtype=values.dtype)
+    previous[:] = init
+    n = min(step.size, step.size_before)
+    previous[:n] = values[step.before][:n]
+    return previous
+
+
+def _steps(sizes: List[int], direction: int) -> List[_Step]:
+    """The steps in the order in which a direction takes them: 1 is backwards."""
+    ends = numpy.cumsum([0] + sizes).tolist()
+    spans = [slice(start, end) for start, end in zip(ends, ends[1:])]
+    if direction == 1:
+        spans.reverse()
+    before = [slice(0, 0)] + spans
+    return [
+        _Step(rows, _n(rows), previous, _n(previous))
+        for rows, previous in zip(spans, before)
+    ]
+
+
+def _n(rows: slice) -> int:
+    return rows.stop - rows.start
+
+
+def _check_sizes(size_at_t: Any, n_rows: int) -> List[int]:
+    sizes = [int(n) for n in size_at_t.tolist()]
+    if sum(sizes) != n_rows:
+        raise ValueError(
+            f"lstm: size_at_t sums to {sum(sizes)} but X has {n_rows} rows"
+        )
+    if any(later > earlier for earlier, later in zip(sizes, sizes[1:])):
+        raise ValueError("lstm: size_at_t must not increase")
+    if any(n < 0 for n in sizes):
+        raise ValueError("lstm: size_at_t must not be negative")
+    return sizes
+
+
+def _split(
+    params: Any, depth: int, n_dirs: int, nO: int, nI: int
+) -> List[List[_Weights]]:
+    """Views into the flat parameters, by layer and direction."""
+    offset = 0
+
+    def piece(*shape: int) -> Any:
+        nonlocal offset
+        start, offset = offset, offset + math.prod(shape)
+        return params[start:offset].reshape(shape)
+
+    widths = [nI] + [nO * n_dirs] * (depth - 1)
+    expected = sum(n_dirs * 4 * nO * (width + nO + 2) for width in widths)
+    if params.shape != (expected,):
+        raise ValueError(
+            f"lstm: expected {expected} parameters for depth {depth}, {n_dirs} "
+            f"direction(s), width {nO} and input width {nI}, got {params.shape}"
+        )
+    return [
+        [
+            _Weights(piece(4, nO, width), piece(4, nO), piece(4, nO, nO), piece(4, nO))
+            for _ in range(n_dirs)
+        ]
+        for width in widths
+    ]
+
+
+def _array_module(array: Any) -> Any:
+    """numpy, or cupy for its arrays: these functions have no backend at hand."""
+    return numpy if isinstance(array, numpy.ndarray) else sys.modules["cupy"]
+
+
+__all__ = [
+    "LstmOps",
+    "backprop_lstm",
+    "backprop_lstm_gates",
+    "dsigmoid",
+    "dtanh",
+    "lstm_forward_training",
+    "sigmoid",
+]

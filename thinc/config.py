@@ -1,0 +1,49 @@
+"""Configuration files and the registry of functions they may name.
+
+The config language (sections, variables, promises) is confection's; its names are
+passed on unchanged. This module adds the registries of the library itself.
+"""
+
+import catalogue
+import confection
+from confection import VARIABLE_RE, Config, ConfigValidationError, Promise
+
+from .types import Decorator
+
+
+class registry(confection.registry):
+    """Functions by name, one registry per kind, open to other packages.
+
+    `@registry.layers("MyLayer.v1")` registers; `registry.layers.get("MyLayer.v1")` and
+    `@layers = "MyLayer.v1"` in a config look up. A package can also list functions as
+    entry points of the group `thinc_layers` (`thinc_optimizers`, ...).
+    """
+
+    optimizers: Decorator = catalogue.create("thinc", "optimizers", entry_points=True)
+    schedules: Decorator = catalogue.create("thinc", "schedules", entry_points=True)
+    layers: Decorator = catalogue.create("thinc", "layers", entry_points=True)
+    losses: Decorator = catalogue.create("thinc", "losses", entry_points=True)
+    initializers: Decorator = catalogue.create(
+        "thinc", "initializers", entry_points=True
+    )
+    datasets: Decorator = catalogue.create("thinc", "datasets", entry_points=True)
+    ops: Decorator = catalogue.create("thinc", "ops", entry_points=True)
+
+    @classmethod
+    def create(cls, registry_name: str, entry_points: bool = False) -> None:
+        """Add a registry, e.g. for the models of an application.
+
+        ValueError if this class has an attribute of that name already.
+        """
+        if hasattr(cls, registry_name):
+            raise ValueError(
+                f"registry.create: {cls.__name__} has an attribute {registry_name!r} "
+                f"already; choose another name"
+            )
+        catalogued: Decorator = catalogue.create(
+            "thinc", registry_name, entry_points=entry_points
+        )
+        setattr(cls, registry_name, catalogued)
+
+
+__all__ = ["Config", "registry", "ConfigValidationError", "Promise", "VARIABLE_RE"]

@@ -1,0 +1,66 @@
+"""Dimensions: B pairs, I in (nI)."""
+
+from typing import Callable, Optional, Tuple
+
+from ..config import registry
+from ..model import Model
+from ..types import Floats1d, Floats2d
+from ..util import get_width
+
+__all__ = ["CauchySimilarity", "forward", "init", "inverse"]
+
+InT = Tuple[Floats2d, Floats2d]
+OutT = Floats1d
+
+
+@registry.layers("CauchySimilarity.v1")
+def CauchySimilarity(nI: Optional[int] = None) -> Model[InT, OutT]:
+    """Y = 1 / (1 + sum of W (X1 - X2)^2 over the row).
+
+    X1, X2 (B, nI) -> Y (B,); W (nI,).
+    Chen 2015, "Learning similarity functions with the Cauchy criterion" (Quora question
+    pairs).
+    """
+    return Model(
+        "cauchy_similarity",
+        forward,
+        init=init,
+        dims={"nI": nI, "nO": 1},
+        params={"W": None},
+    )
+
+
+def forward(
+    model: Model[InT, OutT], X1_X2: InT, is_train: bool
+) -> Tuple[OutT, Callable]:
+    X1, X2 = X1_X2
+    W = model.get_param("W")
+    diff = X1 - X2
+    square = diff**2
+    similarity, backprop_inverse = inverse((W * square).sum(axis=1))
+
+    def backprop(d_similarity: OutT) -> InT:
+        d_total = backprop_inverse(d_similarity).reshape((-1, 1))
+        model.inc_grad("W", (d_total * square).sum(axis=0))
+        d_diff = 2 * W * d_total * diff
+        return d_diff, -d_diff
+
+    return similarity, backprop
+
+
+def inverse(total: Floats1d) -> Tuple[Floats1d, Callable]:
+    """1 / (1 + total), and the callback that turns its gradient into that of total."""
+    Y = 1.0 / (1 + total)
+
+    def backward(dY: Floats1d) -> Floats1d:
+        return -dY * Y**2
+
+    return Y, backward
+
+
+def init(
+    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
+) -> None:
+    if X is not None:
+        model.set_dim("nI", get_width(X[0]))
+    model.set_param("W", model.ops.alloc1f(model.get_dim("nI")) + 1)

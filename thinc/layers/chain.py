@@ -1,0 +1,152 @@
+from typing import Any, Callable, List, Optional, Tuple, TypeVar
+
+from ..config import registry
+from ..model import Model
+from ..types import Padded, Ragged, XY_YZ_OutT
+from ..util import get_width
+
+__all__ = ["chain", "chain_no_types", "forward", "init"]
+
+InT = TypeVar("InT")
+MidT = TypeVar("MidT")
+OutT = TypeVar("OutT")
+
+
+@registry.layers("chain.v1")
+def chain_no_types(*layer: Model) -> Model:
+    """`chain` for the config system, which gives any number of layers as one list."""
+    return chain(*layer)
+
+
+def chain(
+    layer1: Model[InT, MidT], layer2: Model[MidT, Any], *layers: Model[Any, Any]
+) -> Model[InT, XY_YZ_OutT]:
+    """Composition: chain(f, g, h)(X) = h(g(f(X))).
+
+    A layer whose nO is set may not be followed by one whose nI is set to something
+    else: that is a ValueError here, or when the chain is initialized.
+    """
+    all_layers: List[Model] = [layer1, layer2, *layers]
+    for index in range(1, len(all_layers)):
+        _check_fit(all_layers, index)
+    dims = {"nO": all_layers[-1].maybe_get_dim("nO")}
+    if layer1.has_dim("nI") is not False:
+        dims["nI"] = layer1.maybe_get_dim("nI")
+    name = ">>".join(layer.name for layer in all_layers)
+    return Model(name, forward, init=init, dims=dims, layers=all_layers)
+
+
+def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    return _run(model, X, is_train) if is_train else _predict(model, X)
+
+
+def _run(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    Y: Any = X
+    callbacks = []
+    for layer in model._layers:
+        Y, callback = layer(Y, is_train)
+        callbacks.append(callback)
+
+    def backprop(dY: OutT) -> InT:
+        dX: Any = dY
+        for callback in reversed(callbacks):
+            dX = callback(dX)
+        return dX
+
+    return Y, backprop
+
+
+def _predict(model: Model[InT, OutT], X: InT) -> Tuple[OutT, Callable]:
+    """Keep no callbacks: what lies between two layers is freed once it is used.
+
+    Whoever wants the gradient of a prediction pays for it with a second forward pass.
+    """
+    Y: Any = X
+    for layer in model._layers:
+        Y = layer.predict(Y)
+
+    def backprop(dY: OutT) -> InT:
+        return _run(model, X, False)[1](dY)
+
+    return Y, backprop
+
+
+def init(
+    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
+) -> None:
+    """Initialize each layer with what the layers before it make of X.
+
+    A layer whose nO is unset is given Y as well, so that it can take its width from
+    there.
+    """
+    layers = model.layers
+    if X is None and Y is None:
+        # Without samples every layer is initialized here and again below. The result is
+        # the same but for the random numbers drawn: a seed gives the parameters it
+        # always gave.
+        for layer in layers:
+            layer.initialize()
+        _copy_dim(model, "nI", layers[:1])
+        _copy_dim(model, "nO", layers[-1:])
+    current: Any = X
+    for index, layer in enumerate(layers):
+        if index:
+            _check_fit(layers, index, current)
+        if layer.has_dim("nO") is None:
+            layer.initialize(X=current, Y=Y)
+        else:
+            layer.initialize(X=current)
+        if current is not None:
+            current = layer.predict(current)
+    _copy_dim(model, "nI", layers[:1])
+    if model.has_dim("nO") is None:
+        try:
+            model.set_dim("nO", get_width(current))
+        except ValueError:
+            _copy_dim(model, "nO", layers[-1:])
+
+
+def _copy_dim(model: Model, name: str, source: List[Model]) -> None:
+    for layer in source:
+        if layer.has_dim(name) and model.has_dim(name) is not False:
+            model.set_dim(name, layer.get_dim(name))
+
+
+def _check_fit(layers: List[Model], index: int, X: Any = None) -> None:
+    """Complain if a layer takes another width than the one before it gives.
+
+    Only neighbours that both state a width are compared. X is what the second will be
+    given, if known; where it has the wanted width, what the first states is beside the
+    point.
+    """
+    wanted = layers[index].maybe_get_dim("nI")
+    if wanted is None:
+        return
+    given = _stated_width(layers[index - 1])
+    if given is None or given == wanted or _row_width(X) == wanted:
+        return
+    raise ValueError(
+        f"chain: layer '{layers[index - 1].name}' ({index - 1}) gives nO={given} but "
+        f"layer '{layers[index].name}' ({index}) expects nI={wanted}. Make them equal, "
+        "or leave one of them unset to have it inferred."
+    )
+
+
+def _stated_width(layer: Model) -> Optional[int]:
+    while "resize_layer" in layer.attrs:  # its own dims are those before it was resized
+        layer = layer.layers[0]
+    width = layer.maybe_get_dim("nO")
+    directions = layer.maybe_get_dim("dirs")
+    if width is not None and directions:  # an LSTM has equal widths in each direction
+        width -= width % directions
+    return width
+
+
+def _row_width(X: Any) -> Optional[int]:
+    if isinstance(X, (list, tuple)) and len(X):
+        X = X[0]
+    if isinstance(X, Ragged):
+        X = X.dataXd
+    elif isinstance(X, Padded):
+        X = X.data
+    return X.shape[-1] if getattr(X, "ndim", 0) >= 2 else None

@@ -1,0 +1,141 @@
+from typing import Callable, Optional, Tuple
+
+from ..config import registry
+from ..initializers import glorot_uniform_init
+from ..model import Model
+from ..types import Floats2d
+from ._dense import backprop_affine, dense
+from ._dense import init_dense as init
+
+__all__ = ["ClippedLinear", "HardSigmoid", "HardTanh", "ReluK", "forward", "init"]
+
+
+@registry.layers("ClippedLinear.v1")
+def ClippedLinear(
+    nO: Optional[int] = None,
+    nI: Optional[int] = None,
+    *,
+    init_W: Optional[Callable] = None,
+    init_b: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+    normalize: bool = False,
+    slope: float = 1.0,
+    offset: float = 0.0,
+    min_val: float = 0.0,
+    max_val: float = 1.0,
+) -> Model[Floats2d, Floats2d]:
+    """Dense layer, Y = clip(slope A + offset, min_val, max_val), A = X W^T + b.
+
+    X (B, nI) -> Y (B, nO).  The four numbers are attributes, read in every forward
+    pass.
+    """
+    return dense(
+        "clipped_linear",
+        forward,
+        nO,
+        nI,
+        init_W or glorot_uniform_init,
+        init_b,
+        dropout,
+        normalize,
+        attrs={
+            "slope": slope,
+            "offset": offset,
+            "min_val": min_val,
+            "max_val": max_val,
+        },
+    )
+
+
+def forward(
+    model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
+) -> Tuple[Floats2d, Callable]:
+    ops = model.ops
+    attrs = model.attrs
+    line = (attrs["slope"], attrs["offset"], attrs["min_val"], attrs["max_val"])
+    W = model.get_param("W")
+    b = model.get_param("b")
+    A: Optional[Floats2d] = ops.affine(X, W, b)
+    Y = ops.clipped_linear(A, *line, inplace=not is_train)
+    if not is_train:
+        A = None  # overwritten by Y; a callback of a prediction computes it again
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        read = ops.affine(X, W, b) if A is None else A
+        dA = ops.backprop_clipped_linear(dY, read, *line)
+        return backprop_affine(model, ops, dA, X, W)
+
+    return Y, backprop
+
+
+@registry.layers("ReluK.v1")
+def ReluK(
+    nO: Optional[int] = None,
+    nI: Optional[int] = None,
+    *,
+    init_W: Optional[Callable] = None,
+    init_b: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+    normalize: bool = False,
+    k: float = 6.0,
+) -> Model[Floats2d, Floats2d]:
+    """Dense layer, Y = clip(X W^T + b, 0, k).  X (B, nI) -> Y (B, nO).
+
+    Krizhevsky 2010, "Convolutional deep belief networks on CIFAR-10" (with k = 6).
+    """
+    return ClippedLinear(
+        nO,
+        nI,
+        init_W=init_W,
+        init_b=init_b,
+        dropout=dropout,
+        normalize=normalize,
+        min_val=0.0,
+        max_val=k,
+    )
+
+
+@registry.layers("HardSigmoid.v1")
+def HardSigmoid(
+    nO: Optional[int] = None,
+    nI: Optional[int] = None,
+    *,
+    init_W: Optional[Callable] = None,
+    init_b: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+    normalize: bool = False,
+) -> Model[Floats2d, Floats2d]:
+    """Dense layer, Y = clip(0.2 (X W^T + b) + 0.5, 0, 1).  X (B, nI) -> Y (B, nO)."""
+    return ClippedLinear(
+        nO,
+        nI,
+        init_W=init_W,
+        init_b=init_b,
+        dropout=dropout,
+        normalize=normalize,
+        slope=0.2,
+        offset=0.5,
+    )
+
+
+@registry.layers("HardTanh.v1")
+def HardTanh(
+    nO: Optional[int] = None,
+    nI: Optional[int] = None,
+    *,
+    init_W: Optional[Callable] = None,
+    init_b: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+    normalize: bool = False,
+) -> Model[Floats2d, Floats2d]:
+    """Dense layer, Y = clip(X W^T + b, -1, 1).  X (B, nI) -> Y (B, nO)."""
+    return ClippedLinear(
+        nO,
+        nI,
+        init_W=init_W,
+        init_b=init_b,
+        dropout=dropout,
+        normalize=normalize,
+        min_val=-1.0,
+        max_val=1.0,
+    )

@@ -1,0 +1,27 @@
+from typing import TypeVar, cast
+
+from ..config import registry
+from ..model import Model
+from .chain import chain_no_types
+from .noop import noop
+
+__all__ = ["clone"]
+
+InT = TypeVar("InT")
+OutT = TypeVar("OutT")
+
+
+@registry.layers("clone.v1")
+def clone(orig: Model[InT, OutT], n: int) -> Model[InT, OutT]:
+    """Chain `n` layers: `orig` and n - 1 copies of it, each with parameters of its own.
+
+    clone(f, 0) is noop(), clone(f, 1) is f itself.
+    """
+    if n < 0:
+        raise TypeError(f"clone: expected n >= 0 copies of '{orig.name}', got {n}")
+    elif n == 0:
+        return cast(Model[InT, OutT], noop())
+    elif n == 1:
+        return orig
+    copies = [orig.copy() for _ in range(n - 1)]
+    return cast(Model[InT, OutT], chain_no_types(orig, *copies))

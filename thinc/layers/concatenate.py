@@ -1,0 +1,112 @@
+from itertools import accumulate
+from typing import Any, Callable, Optional, Sequence, Tuple, TypeVar, Union, cast
+
+from ..backends import Ops
+from ..config import registry
+from ..model import Model
+from ..types import Array2d, Padded, Ragged, XY_XY_OutT
+from ..util import get_width
+from ._sums import total
+from ._views import NUMPY_OPS, as_array, says_nothing
+from .noop import noop
+
+__all__ = ["NUMPY_OPS", "concatenate", "forward", "init"]
+
+InT = TypeVar("InT", bound=Any)
+OutT = TypeVar("OutT", bound=Union[Array2d, Sequence[Array2d], Ragged, Padded])
+
+
+@registry.layers("concatenate.v1")
+def concatenate(*layers: Model) -> Model[InT, XY_XY_OutT]:
+    """Y = [f(X) | g(X) | ...], side by side along the last axis.
+
+    Lists, Ragged and Padded are joined sequence by sequence.  No layer gives noop(),
+    one layer that layer; where the first is a concatenation already, the others are
+    added to that object.
+    """
+    if not layers:
+        return cast(Model[InT, XY_XY_OutT], noop())
+    elif len(layers) == 1:
+        return layers[0]
+    elif layers[0]._func is forward:
+        layers[0].layers.extend(layers[1:])
+        return layers[0]
+    dims: dict = {"nO": None}
+    if all(layer.has_dim("nI") is not False for layer in layers):
+        dims["nI"] = None
+    name = "|".join(layer.name for layer in layers)
+    return Model(name, forward, init=init, dims=dims, layers=layers)
+
+
+def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    Ys, callbacks = zip(*[layer(X, is_train) for layer in model._layers])
+    if isinstance(Ys[0], (list, tuple, Ragged, Padded)):
+        return _join_sequences(model.ops, Ys, callbacks)
+    else:
+        return _join_arrays(model.ops, Ys, callbacks)
+
+
+def _join_arrays(
+    ops: Ops, Ys: Sequence[Any], callbacks: Sequence[Callable]
+) -> Tuple[Any, Callable]:
+    if Ys[0].ndim < 2:
+        raise ValueError(
+            "concatenate: layers must return arrays of two or more dimensions, but the "
+            f"first returned shape {Ys[0].shape}. Give it a last axis of width 1."
+        )
+    ends = list(accumulate(Y.shape[-1] for Y in Ys))
+
+    def backprop(dY: Any) -> Any:
+        return total(
+            [
+                callback(ops.as_contig(dY[..., start:end]))
+                for callback, start, end in zip(callbacks, [0, *ends], ends)
+            ]
+        )
+
+    return ops.xp.concatenate(Ys, axis=-1), backprop
+
+
+def _join_sequences(
+    ops: Ops, Ys: Sequence[Any], callbacks: Sequence[Callable]
+) -> Tuple[Any, Callable]:
+    """Every layer's rows side by side, in the container of the first layer's output."""
+    if isinstance(Ys[0], (list, tuple)):
+        if not Ys[0]:
+            return [], lambda dY: total([callback([]) for callback in callbacks])
+        lists = [Y for Y in Ys if isinstance(Y, (list, tuple))]
+        lengths = [[len(item) for item in Y] for Y in lists]
+        if any(other != lengths[0] for other in lengths[1:]):
+            raise ValueError(
+                f"concatenate: layers return sequences of different lengths {lengths}. "
+                "All must keep the rows of their input."
+            )
+    rows, restores = zip(*[as_array(ops, Y) for Y in Ys])
+    Y, backprop_rows = _join_arrays(
+        ops, rows, [_through(*pair) for pair in zip(callbacks, restores)]
+    )
+
+    def backprop(dY: Any) -> Any:
+        return backprop_rows(as_array(ops, dY)[0])
+
+    return restores[0](Y), backprop
+
+
+def _through(callback: Callable, restore: Optional[Callable]) -> Callable:
+    """The callback of a layer, given the gradient in the container of its output."""
+    return callback if restore is None else lambda dY: callback(restore(dY))
+
+
+def init(
+    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
+) -> None:
+    """Every layer is given X, and Y if its nO is unset."""
+    layers = model.layers
+    if not says_nothing(X):
+        for node in (model, *layers):
+            if node.has_dim("nI") is not False:
+                node.set_dim("nI", get_width(cast(Any, X)))
+    for layer in layers:
+        layer.initialize(X=X, Y=Y if layer.has_dim("nO") is None else None)
+    if all(layer.has_dim("nO") for layer in layers):
+        model.set_dim("nO", sum(layer.get_dim("nO") for layer in layers))

@@ -1,0 +1,31 @@
+from typing import Callable, Optional
+
+from ..config import registry
+from ..initializers import he_normal_init
+from ..model import Model
+from ..types import Floats2d
+from ._dense import dense, dense_forward
+from ._dense import init_dense as init
+
+__all__ = ["Dish", "forward", "init"]
+
+forward = dense_forward("dish", "A", __name__)
+
+
+@registry.layers("Dish.v1")
+def Dish(
+    nO: Optional[int] = None,
+    nI: Optional[int] = None,
+    *,
+    init_W: Optional[Callable] = None,
+    init_b: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+    normalize: bool = False,
+) -> Model[Floats2d, Floats2d]:
+    """Dense layer, A = X W^T + b, Y = A (1 + A / sqrt(1 + A^2)) / 2.
+
+    X (B, nI) -> Y (B, nO).
+    Smooth like Mish and Swish, at the price of one square root, no exponential.
+    """
+    init_W = init_W or he_normal_init
+    return dense("dish", forward, nO, nI, init_W, init_b, dropout, normalize)

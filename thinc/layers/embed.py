@@ -1,0 +1,95 @@
+"""Dimensions: N ids, O out (nO), V rows of the table (nV)."""
+
+from typing import Callable, Dict, Optional, Tuple, TypeVar, Union, cast
+
+from ..config import registry
+from ..initializers import uniform_init
+from ..model import Model
+from ..types import Floats1d, Floats2d, Ints1d, Ints2d
+from ..util import get_width, partial
+from ._grads import add_into_grad
+from .array_getitem import ints_getitem
+from .chain import chain
+
+__all__ = ["Embed", "forward", "init"]
+
+InT = TypeVar("InT", bound=Union[Ints1d, Ints2d])
+OutT = Floats2d
+
+
+@registry.layers("Embed.v1")
+def Embed(
+    nO: Optional[int] = None,
+    nV: Optional[int] = None,
+    *,
+    column: Optional[int] = None,
+    initializer: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+) -> Model[InT, OutT]:
+    """One row of a table per id, Y = E[ids].  ids (N,) -> Y (N, nO); E (nV, nO).
+
+    With `column`, ids are that column of a two-dimensional array.  Without nV the table
+    gets as many rows as the ids of the first sample need.  IndexError for an id outside
+    the table.  In training with `dropout`, all rows share one mask over the columns.
+    """
+    attrs: Dict[str, Optional[float]] = {}
+    if dropout is not None:
+        attrs["dropout_rate"] = dropout
+    model: Model = Model(
+        "embed",
+        forward,
+        init=partial(init, initializer or uniform_init),
+        attrs=attrs,
+        dims={"nO": nO, "nV": nV},
+        params={"E": None},
+    )
+    if column is not None:
+        model = chain(ints_getitem((slice(0, None), column)), model)
+    model.attrs["column"] = column
+    return cast(Model[InT, OutT], model)
+
+
+def forward(
+    model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool
+) -> Tuple[OutT, Callable]:
+    ops = model.ops
+    E = model.get_param("E")
+    nO = E.shape[1]
+    if len(ids):
+        Y = E[ids]
+    else:
+        Y = ops.alloc2f(0, nO, dtype=E.dtype)
+    mask: Optional[Floats1d] = None
+    rate = model.attrs.get("dropout_rate") if is_train else None
+    if rate:
+        mask = ops.get_dropout_mask((nO,), rate)
+        Y *= mask
+
+    def backprop(dY: OutT) -> Ints1d:
+        if len(ids):
+            if mask is not None:
+                dY = dY * mask
+            rows = ids.reshape((-1,))
+            dY = dY.reshape((-1, nO))
+            add_into_grad(
+                model,
+                "E",
+                lambda dE: ops.scatter_add(dE, rows, dY.astype(dE.dtype, copy=False)),
+            )
+        return ops.alloc_i(ids.shape)
+
+    return Y, backprop
+
+
+def init(
+    initializer: Callable,
+    model: Model[Ints1d, OutT],
+    X: Optional[Ints1d] = None,
+    Y: Optional[OutT] = None,
+) -> None:
+    if Y is not None:
+        model.set_dim("nO", get_width(Y))
+    if X is not None and len(X) and model.has_dim("nV") is None:
+        model.set_dim("nV", int(X.max()) + 1)
+    shape = (model.get_dim("nV"), model.get_dim("nO"))
+    model.set_param("E", initializer(model.ops, shape))

@@ -1,0 +1,57 @@
+"""Dimensions: T rows, I in, W window size; out I * (2W + 1)."""
+
+from typing import Callable, Tuple, TypeVar, Union, cast
+
+from ..config import registry
+from ..model import Model
+from ..types import Floats2d, Ragged
+
+__all__ = ["expand_window", "forward"]
+
+InT = TypeVar("InT", Floats2d, Ragged)
+
+
+@registry.layers("expand_window.v1")
+def expand_window(window_size: int = 1) -> Model[InT, InT]:
+    """Each row with its neighbours.  X (T, I) -> Y (T, I * (2 window_size + 1)).
+
+    Y[t] = [X[t - W], ..., X[t], ..., X[t + W]], zeros where there is no such row.  In a
+    Ragged the windows end at the borders of the sequences.
+    """
+    return Model("expand_window", forward, attrs={"window_size": window_size})
+
+
+def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callable]:
+    if isinstance(X, Ragged):
+        Y, backprop = _expand_ragged(model, X)
+    else:
+        Y, backprop = _expand_array(model, cast(Floats2d, X))
+    return cast(InT, Y), backprop
+
+
+def _expand_array(
+    model: Model[InT, InT], X: Floats2d
+) -> Tuple[Union[Floats2d, Ragged], Callable]:
+    ops = model.ops
+    nW = model.attrs["window_size"]
+    Y = ops.seq2col(ops.as_contig(X), nW)
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        return ops.backprop_seq2col(ops.as_contig(dY), nW)
+
+    return Y, backprop
+
+
+def _expand_ragged(
+    model: Model[InT, InT], Xr: Ragged
+) -> Tuple[Union[Floats2d, Ragged], Callable]:
+    ops = model.ops
+    nW = model.attrs["window_size"]
+    lengths = Xr.lengths
+    Y = ops.seq2col(ops.as_contig(cast(Floats2d, Xr.dataXd)), nW, lengths=lengths)
+
+    def backprop(dYr: Ragged) -> Ragged:
+        dY = ops.as_contig(cast(Floats2d, dYr.dataXd))
+        return Ragged(ops.backprop_seq2col(dY, nW, lengths=lengths), lengths)
+
+    return Ragged(Y, lengths), backprop

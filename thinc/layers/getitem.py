@@ -1,0 +1,40 @@
+from typing import Any, Callable, Tuple
+
+from ..model import Model
+from ..util import is_xp_array
+
+__all__ = ["forward", "get_item", "getitem"]
+
+
+def getitem(index: int) -> Model[Any, Any]:
+    """One item of a list or tuple of inputs: Y = X[index].
+
+    The gradient is of X's kind and length: dY at `index`, zeros for the other arrays,
+    and an empty list for items that are not arrays.  `with_getitem` keeps the other
+    items instead.
+    """
+    return Model("getitem", forward, attrs={"index": index})
+
+
+def forward(model: Model[Any, Any], X: Any, is_train: bool) -> Tuple[Any, Callable]:
+    index = model.attrs["index"]
+    if not isinstance(X, (list, tuple)):
+        raise TypeError(
+            f"getitem: expected a list or tuple, got {type(X).__name__}. "
+            f"For a part of an array use array_getitem."
+        )
+    if not -len(X) <= index < len(X):
+        raise IndexError(f"getitem: no item {index} in {len(X)} inputs")
+
+    def backprop(dY: Any) -> Any:
+        dXs = [
+            model.ops.alloc(item.shape, dtype=item.dtype) if is_xp_array(item) else []
+            for item in X
+        ]
+        dXs[index] = dY
+        return tuple(dXs) if isinstance(X, tuple) else dXs
+
+    return X[index], backprop
+
+
+get_item = getitem

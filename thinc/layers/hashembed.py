@@ -1,0 +1,102 @@
+"""Dimensions: N ids, O out (nO), V rows of the table (nV)."""
+
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, cast
+
+from ..config import registry
+from ..initializers import uniform_init
+from ..model import Model
+from ..types import Floats1d, Floats2d, Ints1d, Ints2d
+from ..util import partial
+from ._grads import add_into_grad
+from .array_getitem import ints_getitem
+from .chain import chain
+
+__all__ = ["HashEmbed", "forward", "init"]
+
+InT = TypeVar("InT", bound=Union[Ints1d, Ints2d])
+OutT = Floats2d
+
+
+@registry.layers("HashEmbed.v1")
+def HashEmbed(
+    nO: int,
+    nV: int,
+    *,
+    seed: Optional[int] = None,
+    column: Optional[int] = None,
+    initializer: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+) -> Model[InT, OutT]:
+    """The sum of four rows of a table, picked by hashing the id.
+
+    Y[n] = sum over j < 4 of E[hash(ids[n], seed)[j] % nV].  ids (N,), as uint64 -> Y
+    (N, nO).
+
+    `seed` defaults to the model's id, which counts up within the process: give one to
+    find the same rows in another process without loading the model.  With `column`, ids
+    are that column of a two-dimensional array.  In training with `dropout`, one mask
+    over the nO columns is shared by all rows.
+    Serra & Karatzoglou 2017, "Getting deep recommenders fit: Bloom embeddings for
+    sparse binary input/output networks", https://arxiv.org/abs/1706.03993; Miranda et
+    al. 2022, "Multi hash embeddings in spaCy", https://arxiv.org/abs/2212.09255.
+    """
+    attrs: Dict[str, Any] = {"column": column, "seed": seed}
+    if dropout is not None:
+        attrs["dropout_rate"] = dropout
+    model: Model = Model(
+        "hashembed",
+        forward,
+        init=partial(init, initializer or uniform_init),
+        params={"E": None},
+        dims={"nO": nO, "nV": nV, "nI": None},
+        attrs=attrs,
+    )
+    if seed is None:
+        model.attrs["seed"] = model.id
+    if column is not None:
+        model = chain(ints_getitem((slice(0, None), column)), model)
+    model.attrs["column"] = column
+    return cast(Model[InT, OutT], model)
+
+
+def forward(
+    model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool
+) -> Tuple[OutT, Callable]:
+    ops = model.ops
+    attrs = model.attrs
+    E = model.get_param("E")
+    seed = attrs["seed"]
+    N = len(ids)
+    if N:
+        keys = ops.as_contig(ids, dtype="uint64")
+        Y = ops.hash_embed(E, keys, seed)
+    else:
+        Y = ops.alloc2f(0, E.shape[1], dtype=E.dtype)
+    mask: Optional[Floats1d] = None
+    rate = attrs.get("dropout_rate") if is_train else None
+    if rate:
+        mask = ops.get_dropout_mask((E.shape[1],), rate)
+        Y *= mask
+
+    def backprop(dY: OutT) -> Ints1d:
+        if N:
+            if mask is not None:
+                dY = dY * mask
+
+            def add(dE: Floats2d) -> None:
+                ops.backprop_hash_embed(dE, dY.astype(dE.dtype, copy=False), keys, seed)
+
+            add_into_grad(model, "E", add)
+        return ops.alloc1i(N)
+
+    return Y, backprop
+
+
+def init(
+    initializer: Callable,
+    model: Model[Ints1d, OutT],
+    X: Optional[Ints1d] = None,
+    Y: Optional[OutT] = None,
+) -> None:
+    shape = (model.get_dim("nV"), model.get_dim("nO"))
+    model.set_param("E", initializer(model.ops, shape))

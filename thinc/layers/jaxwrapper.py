@@ -1,0 +1,192 @@
+"""Pure functions of JAX as layers.
+
+Dimensions: B sequences, N rows of all of them, L steps of the longest, I in, O out.
+"""
+
+from typing import Any, Callable, Optional, Tuple, cast
+
+import numpy
+
+from .._conversions import for_jax
+from ..model import Model
+from ..shims import JaxShim
+from ..types import ArgsKwargs, Floats2d, Ragged
+from ..util import convert_recursive, is_jax_array, is_xp_array, jax2xp, partial, xp2jax
+
+
+def JaxWrapper(
+    apply_fn: Callable,
+    params: Any,
+    convert_inputs: Optional[Callable] = None,
+    convert_outputs: Optional[Callable] = None,
+    *,
+    jit: bool = True,
+    seed: Optional[int] = None,
+) -> Model[Any, Any]:
+    """Y = apply_fn(params, X); the parameters are updated by our optimizers.
+
+    apply_fn: any pure function; it is compiled (jit) once for each combination of
+        shapes. params: its parameters, any pytree.
+    convert_inputs: (model, X, is_train) -> (ArgsKwargs of arrays, callback from their
+        gradients to that of X). By default a list or tuple is passed as several
+        arguments, a dict as keywords.
+    convert_outputs: (model, (X, Y of JAX), is_train) -> (Y, callback from dY to JAX's).
+    seed: if given, apply_fn gets a keyword `rng`, a new random key at each training
+        step and None in prediction.
+    """
+    return Model(
+        "jax",
+        forward,
+        attrs={
+            "convert_inputs": convert_inputs or convert_jax_default_inputs,
+            "convert_outputs": convert_outputs or convert_jax_default_outputs,
+        },
+        shims=[JaxShim(apply_fn, params=params, jit=jit, seed=seed)],
+        dims={"nI": None, "nO": None},
+    )
+
+
+def JaxRaggedWrapper(
+    apply_fn: Callable,
+    params: Any,
+    *,
+    jit: bool = True,
+    seed: Optional[int] = None,
+    smallest_bucket: int = 8,
+) -> Model[Ragged, Ragged]:
+    """Y = apply_fn(params, X, mask) over sequences.  Ragged (N, I) -> Ragged (N, O).
+
+    apply_fn gets X (B, L, I), padded with zeros, and mask (B, L), which is True where
+    there is a step; it returns (B, L, O). B and L are rounded up to powers of two, so
+    that few shapes have to be compiled; L is at least `smallest_bucket`.
+    """
+    return cast(
+        Model[Ragged, Ragged],
+        JaxWrapper(
+            apply_fn,
+            params,
+            partial(convert_jax_ragged_inputs, smallest_bucket),
+            convert_jax_ragged_outputs,
+            jit=jit,
+            seed=seed,
+        ),
+    )
+
+
+def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
+    """Inputs to JAX, through the function, outputs back."""
+    attrs = model.attrs
+    inputs, get_dX = attrs["convert_inputs"](model, X, is_train)
+    jax_output, jax_backprop = model.shims[0](inputs, is_train)
+    Y, get_d_output = attrs["convert_outputs"](model, (X, jax_output), is_train)
+
+    def backprop(dY: Any) -> Any:
+        return get_dX(jax_backprop(get_d_output(dY)))
+
+    return Y, backprop
+
+
+# Default conversions
+
+
+def convert_jax_default_inputs(
+    model: Model, X: Any, is_train: bool
+) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], Any]]:
+    """Arrays for JAX, arranged as the arguments of the function."""
+    converted = convert_recursive(is_xp_array, partial(_to_jax, is_train), X)
+    if isinstance(converted, ArgsKwargs):
+        return converted, partial(_to_arrays, model)
+    if isinstance(converted, dict):
+        inputs = ArgsKwargs(args=(), kwargs=converted)
+        return inputs, lambda grads: _to_arrays(model, grads.kwargs)
+    if isinstance(converted, (tuple, list)):
+        inputs = ArgsKwargs(args=tuple(converted), kwargs={})
+        return inputs, lambda grads: tuple(_to_arrays(model, grads.args))
+    inputs = ArgsKwargs(args=(converted,), kwargs={})
+    return inputs, lambda grads: _to_arrays(model, grads.args[0])
+
+
+def _to_jax(is_train: bool, array: Any) -> Any:
+    if not isinstance(array, numpy.ndarray):
+        return xp2jax(array)
+    # A prediction has read the array when it returns. What training keeps for the
+    # backward pass must not change when the caller uses the array for something else.
+    readable = for_jax(array)
+    return readable.copy() if is_train and readable is array else readable
+
+
+def _to_arrays(model: Model, tensors: Any) -> Any:
+    return convert_recursive(is_jax_array, partial(jax2xp, ops=model.ops), tensors)
+
+
+def convert_jax_default_outputs(model: Model, X_Yjax: Any, is_train: bool):
+    """Arrays of the model's ops, in the structure the function gave them."""
+    _, Yjax = X_Yjax
+
+    def get_d_output(dY: Any) -> Any:
+        return convert_recursive(is_xp_array, xp2jax, dY)
+
+    return _to_arrays(model, Yjax), get_d_output
+
+
+# Sequences
+
+
+def bucket_size(size: int, smallest: int = 1) -> int:
+    """The next power of two, at least `smallest`."""
+    return max(smallest, 1 << max(0, int(size) - 1).bit_length())
+
+
+def convert_jax_ragged_inputs(
+    smallest_bucket: int, model: Model, Xr: Ragged, is_train: bool
+) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], Ragged]]:
+    """Ragged to the arguments X (B, L, I) and mask (B, L), both padded to buckets."""
+    ops = model.ops
+    mask = _mask(Xr, smallest_bucket)
+    data = cast(Floats2d, ops.to_numpy(Xr.dataXd))
+    X = numpy.zeros((*mask.shape, data.shape[1]), dtype=data.dtype)
+    X[mask] = data
+
+    def get_dX(grads: ArgsKwargs) -> Ragged:
+        dX = numpy.asarray(grads.args[0])[mask]
+        return Ragged(ops.asarray(dX), Xr.lengths)  # type: ignore[arg-type]  # 2d
+
+    return ArgsKwargs(args=(for_jax(X), mask), kwargs={}), get_dX
+
+
+def _mask(Xr: Ragged, smallest_bucket: int) -> numpy.ndarray:
+    lengths = numpy.asarray(Xr.lengths.tolist(), dtype="int64")
+    B, longest = len(lengths), int(lengths.max()) if len(lengths) else 0
+    width = bucket_size(longest, smallest_bucket)
+    mask = numpy.zeros((bucket_size(B), width), dtype=bool)
+    mask[:B] = numpy.arange(width) < lengths[:, None]
+    return mask
+
+
+def convert_jax_ragged_outputs(model: Model, X_Yjax: Any, is_train: bool):
+    """(B, L, O) to Ragged, without what was padded."""
+    Xr, Yjax = X_Yjax
+    padded = numpy.asarray(Yjax)
+    lengths = numpy.asarray(Xr.lengths.tolist(), dtype="int64")
+    mask = numpy.zeros(padded.shape[:2], dtype=bool)
+    mask[: len(lengths)] = numpy.arange(padded.shape[1]) < lengths[:, None]
+
+    def get_d_output(dYr: Ragged) -> Any:
+        dY = numpy.zeros(padded.shape, dtype=padded.dtype)
+        dY[mask] = model.ops.to_numpy(dYr.dataXd)
+        return dY
+
+    Y = model.ops.asarray(padded[mask])
+    return Ragged(Y, Xr.lengths), get_d_output  # type: ignore[arg-type]  # 2d
+
+
+__all__ = [
+    "JaxRaggedWrapper",
+    "JaxWrapper",
+    "bucket_size",
+    "convert_jax_default_inputs",
+    "convert_jax_default_outputs",
+    "convert_jax_ragged_inputs",
+    "convert_jax_ragged_outputs",
+    "forward",
+]

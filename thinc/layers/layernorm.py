@@ -1,0 +1,56 @@
+from typing import Callable, Optional, Tuple
+
+from ..config import registry
+from ..model import Model
+from ..types import Floats2d
+from ..util import get_width
+
+__all__ = ["LayerNorm", "forward", "init"]
+
+InT = Floats2d
+
+
+@registry.layers("LayerNorm.v1")
+def LayerNorm(nI: Optional[int] = None) -> Model[InT, InT]:
+    """Each row to mean 0 and variance 1, then scaled and shifted.
+
+    X (B, nI) -> Y (B, nI).
+    Y = (X - mean) / sqrt(variance + 1e-8) * G + b, mean and population variance of each
+    row. Ba, Kiros & Hinton 2016, "Layer normalization",
+    https://arxiv.org/abs/1607.06450.
+    """
+    return Model(
+        "layernorm",
+        forward,
+        init=init,
+        dims={"nI": nI, "nO": nI},
+        params={"G": None, "b": None},
+    )
+
+
+def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callable]:
+    ops = model.ops
+    G = model.get_param("G")
+    Y, mu, rstd = ops.layer_norm(X, G, model.get_param("b"))
+
+    def backprop(dY: InT) -> InT:
+        dX, dG, db = ops.backprop_layer_norm(dY, X, G, mu, rstd)
+        model.inc_grad("b", db)
+        model.inc_grad("G", dG)
+        return dX
+
+    return Y, backprop
+
+
+def init(
+    model: Model[InT, InT], X: Optional[InT] = None, Y: Optional[InT] = None
+) -> None:
+    sample = X if X is not None else Y
+    if sample is not None:
+        width = get_width(sample)
+        model.set_dim("nI", width)
+        model.set_dim("nO", width)
+    nI = model.get_dim("nI")
+    model.set_dim("nO", nI)
+    model.set_param("G", model.ops.alloc1f(nI) + 1)
+    model.set_param("b", model.ops.alloc1f(nI))

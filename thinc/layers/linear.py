@@ -1,0 +1,36 @@
+from typing import Callable, Optional, Tuple
+
+from ..config import registry
+from ..initializers import glorot_uniform_init
+from ..model import Model
+from ..types import Floats2d
+from ._dense import backprop_affine, dense
+from ._dense import init_dense as init
+
+__all__ = ["Linear", "forward", "init"]
+
+InT = Floats2d
+OutT = Floats2d
+
+
+@registry.layers("Linear.v1")
+def Linear(
+    nO: Optional[int] = None,
+    nI: Optional[int] = None,
+    *,
+    init_W: Optional[Callable] = None,
+    init_b: Optional[Callable] = None,
+) -> Model[InT, OutT]:
+    """Y = X W^T + b.  X (B, nI) -> Y (B, nO)."""
+    return dense("linear", forward, nO, nI, init_W or glorot_uniform_init, init_b)
+
+
+def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    ops = model.ops
+    W = model.get_param("W")
+    Y = ops.affine(X, W, model.get_param("b"))
+
+    def backprop(dY: OutT) -> InT:
+        return backprop_affine(model, ops, dY, X, W)
+
+    return Y, backprop

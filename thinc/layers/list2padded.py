@@ -1,0 +1,25 @@
+from typing import Callable, Tuple, TypeVar, cast
+
+from ..config import registry
+from ..model import Model
+from ..types import List2d, Padded
+
+__all__ = ["forward", "list2padded"]
+
+InT = TypeVar("InT", bound=List2d)
+OutT = Padded
+
+
+@registry.layers("list2padded.v1")
+def list2padded() -> Model[InT, OutT]:
+    """B arrays (t_i, O) -> Padded with data (max t_i, B, O), longest first."""
+    return Model("list2padded", forward)
+
+
+def forward(model: Model[InT, OutT], Xs: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    ops = model.ops
+
+    def backprop(dYp: OutT) -> InT:
+        return cast(InT, ops.padded2list(dYp))
+
+    return ops.list2padded(Xs), backprop

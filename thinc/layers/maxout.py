@@ -1,0 +1,73 @@
+"""Dimensions: B rows, I in (nI), O out (nO), P pieces (nP)."""
+
+from typing import Callable, Optional, Tuple
+
+from ..config import registry
+from ..initializers import glorot_uniform_init, zero_init
+from ..model import Model
+from ..types import Floats2d
+from ..util import get_width, partial
+from ._dense import with_extras
+
+__all__ = ["Maxout", "forward", "init"]
+
+InT = Floats2d
+OutT = Floats2d
+
+
+@registry.layers("Maxout.v1")
+def Maxout(
+    nO: Optional[int] = None,
+    nI: Optional[int] = None,
+    nP: Optional[int] = 3,
+    *,
+    init_W: Optional[Callable] = None,
+    init_b: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+    normalize: bool = False,
+) -> Model[InT, OutT]:
+    """Dense layer, Y[o] = max over p of (W[o, p] . X + b[o, p]).
+
+    X (B, nI) -> Y (B, nO); W (nO, nP, nI), b (nO, nP).
+    Of equal pieces the first counts.
+    Goodfellow et al. 2013, "Maxout networks", https://arxiv.org/abs/1302.4389.
+    """
+    model: Model[InT, OutT] = Model(
+        "maxout",
+        forward,
+        init=partial(init, init_W or glorot_uniform_init, init_b or zero_init),
+        dims={"nO": nO, "nI": nI, "nP": nP},
+        params={"W": None, "b": None},
+    )
+    return with_extras(model, nO, dropout, normalize)
+
+
+def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    ops = model.ops
+    W = model.get_param("W")
+    Y, which = ops.affine_maxout(X, W, model.get_param("b"))
+
+    def backprop(dY: OutT) -> InT:
+        nO, nP, nI = W.shape
+        dZ = ops.backprop_maxout(dY, which, nP).reshape((X.shape[0], nO * nP))
+        model.inc_grad("b", ops.sum_rows(dZ).reshape((nO, nP)))
+        model.inc_grad("W", ops.gemm(dZ, X, trans1=True).reshape((nO, nP, nI)))
+        return ops.gemm(dZ, W.reshape((nO * nP, nI)))
+
+    return Y, backprop
+
+
+def init(
+    init_W: Callable,
+    init_b: Callable,
+    model: Model[InT, OutT],
+    X: Optional[InT] = None,
+    Y: Optional[OutT] = None,
+) -> None:
+    if X is not None:
+        model.set_dim("nI", get_width(X))
+    if Y is not None:
+        model.set_dim("nO", get_width(Y))
+    nO, nI, nP = model.get_dim("nO"), model.get_dim("nI"), model.get_dim("nP")
+    model.set_param("W", init_W(model.ops, (nO, nP, nI)))
+    model.set_param("b", init_b(model.ops, (nO, nP)))

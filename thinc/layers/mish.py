@@ -1,0 +1,31 @@
+from typing import Callable, Optional
+
+from ..config import registry
+from ..initializers import glorot_uniform_init
+from ..model import Model
+from ..types import Floats2d
+from ._dense import dense, dense_forward
+from ._dense import init_dense as init
+
+__all__ = ["Mish", "forward", "init"]
+
+forward = dense_forward("mish", "A", __name__)
+
+
+@registry.layers("Mish.v1")
+def Mish(
+    nO: Optional[int] = None,
+    nI: Optional[int] = None,
+    *,
+    init_W: Optional[Callable] = None,
+    init_b: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+    normalize: bool = False,
+) -> Model[Floats2d, Floats2d]:
+    """Dense layer, A = X W^T + b, Y = A tanh(log(1 + exp(A))).  X (B, nI) -> Y (B, nO).
+
+    Misra 2019, "Mish: a self regularized non-monotonic activation function",
+    https://arxiv.org/abs/1908.08681.
+    """
+    init_W = init_W or glorot_uniform_init
+    return dense("mish", forward, nO, nI, init_W, init_b, dropout, normalize)

@@ -1,0 +1,57 @@
+from typing import Callable, Optional, Tuple
+
+from ..config import registry
+from ..initializers import zero_init
+from ..model import Model
+from ..types import Floats2d
+from ..util import get_width
+from ._dense import backprop_affine
+
+__all__ = ["MultiSoftmax", "forward", "init"]
+
+InT = Floats2d
+OutT = Floats2d
+
+
+@registry.layers("MultiSoftmax.v1")
+def MultiSoftmax(nOs: Tuple[int, ...], nI: Optional[int] = None) -> Model[InT, OutT]:
+    """Several softmax outputs side by side, one linear map.
+
+    X (B, nI) -> Y (B, sum(nOs)).
+    A = X W^T + b; the first nOs[0] columns of Y are the softmax of those columns of A,
+    and so on. As in `Softmax`, the callback expects the gradient of A.
+    """
+    return Model(
+        "multisoftmax",
+        forward,
+        init=init,
+        dims={"nO": sum(nOs), "nI": nI},
+        attrs={"nOs": nOs},
+        params={"W": None, "b": None},
+    )
+
+
+def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    ops = model.ops
+    W = model.get_param("W")
+    Y = ops.affine(X, W, model.get_param("b"))
+    start = 0
+    for width in model.attrs["nOs"]:
+        group = slice(start, start + width)
+        Y[:, group] = ops.softmax(Y[:, group])
+        start += width
+
+    def backprop(dY: OutT) -> InT:
+        return backprop_affine(model, ops, dY, X, W)
+
+    return Y, backprop
+
+
+def init(
+    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
+) -> None:
+    if X is not None:
+        model.set_dim("nI", get_width(X))
+    nO, nI = model.get_dim("nO"), model.get_dim("nI")
+    model.set_param("W", zero_init(model.ops, (nO, nI)))
+    model.set_param("b", zero_init(model.ops, (nO,)))

@@ -1,0 +1,90 @@
+"""ONNX graphs as layers."""
+
+from pathlib import Path
+from typing import Any, Callable, Optional, Sequence, Tuple, Union
+
+from ..model import Model
+from ..shims import OnnxShim
+from ..types import ArgsKwargs
+from ..util import convert_recursive, is_xp_array
+
+
+def OnnxWrapper(
+    path_or_bytes: Union[str, Path, bytes, None] = None,
+    convert_inputs: Optional[Callable] = None,
+    convert_outputs: Optional[Callable] = None,
+    *,
+    providers: Optional[Sequence[Any]] = None,
+    session_options: Any = None,
+) -> Model[Any, Any]:
+    """An ONNX graph as a layer, run by ONNX Runtime.  For inference only.
+
+    path_or_bytes: a file or its content. Without it, the layer is a shell to load saved
+        bytes into. Weights must be part of the file, not beside it.
+    convert_inputs: (model, X, is_train) -> (ArgsKwargs of NumPy arrays, callback).
+    convert_outputs: (model, (X, outputs), is_train) -> (Y, callback). The callbacks are
+        never called. By default a list or tuple is passed as the inputs of the graph in
+        their order, a dict by name; several outputs are a tuple.
+    providers, session_options: as for onnxruntime.InferenceSession.
+
+    The callback of a training pass raises NotImplementedError.
+    """
+    shim = OnnxShim(path_or_bytes, providers=providers, session_options=session_options)
+    return Model(
+        "onnx",
+        forward,
+        attrs={
+            "convert_inputs": convert_inputs or convert_onnx_default_inputs,
+            "convert_outputs": convert_outputs or convert_onnx_default_outputs,
+        },
+        shims=[shim],
+        dims={"nI": None, "nO": None},
+    )
+
+
+def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
+    """Inputs to ONNX Runtime, through the graph, outputs back."""
+    inputs, _ = model.attrs["convert_inputs"](model, X, is_train)
+    outputs, refuse = model.shims[0](inputs, is_train)
+    Y, _ = model.attrs["convert_outputs"](model, (X, outputs), is_train)
+    return Y, refuse
+
+
+def convert_onnx_default_inputs(
+    model: Model, X: Any, is_train: bool
+) -> Tuple[ArgsKwargs, Callable]:
+    """NumPy arrays, arranged as the inputs of the graph."""
+    converted = convert_recursive(is_xp_array, model.ops.to_numpy, X)
+    if isinstance(converted, ArgsKwargs):
+        inputs = converted
+    elif isinstance(converted, dict):
+        inputs = ArgsKwargs(args=(), kwargs=converted)
+    elif isinstance(converted, (tuple, list)):
+        inputs = ArgsKwargs(args=tuple(converted), kwargs={})
+    else:
+        inputs = ArgsKwargs(args=(converted,), kwargs={})
+    return inputs, _unused
+
+
+def convert_onnx_default_outputs(
+    model: Model, X_outputs: Any, is_train: bool
+) -> Tuple[Any, Callable]:
+    """Arrays of the model's ops; texts stay in NumPy arrays."""
+    _, outputs = X_outputs
+
+    def to_ops(array: Any) -> Any:
+        return array if array.dtype.kind in "OUS" else model.ops.asarray(array)
+
+    return convert_recursive(is_xp_array, to_ops, outputs), _unused
+
+
+def _unused(grads: Any) -> Any:
+    return grads
+
+
+__all__ = [
+    "OnnxWrapper",
+    "convert_onnx_default_inputs",
+    "convert_onnx_default_outputs",
+    "forward",
+]

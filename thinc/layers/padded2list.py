@@ -1,0 +1,24 @@
+from typing import Callable, Tuple, TypeVar, cast
+
+from ..config import registry
+from ..model import Model
+from ..types import List2d, Padded
+from ._views import as_list
+
+__all__ = ["forward", "padded2list"]
+
+InT = Padded
+OutT = TypeVar("OutT", bound=List2d)
+
+
+@registry.layers("padded2list.v1")
+def padded2list() -> Model[InT, OutT]:
+    """Padded with data (T, B, O) -> B arrays (t_i, O), in their original order."""
+    return Model("padded2list", forward)
+
+
+def forward(
+    model: Model[InT, OutT], Xp: InT, is_train: bool
+) -> Tuple[OutT, Callable[[OutT], InT]]:
+    Ys, restore = as_list(model.ops, Xp)
+    return cast(OutT, Ys), cast(Callable, restore)

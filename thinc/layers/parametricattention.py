@@ -1,0 +1,78 @@
+"""Dimensions: T rows of all sequences, O width (nO)."""
+
+from typing import Callable, Optional, Tuple, cast
+
+from ..backends import Ops
+from ..config import registry
+from ..initializers import uniform_init
+from ..model import Model
+from ..types import Floats1d, Floats2d, Ints1d, Ragged
+from ..util import get_width
+
+__all__ = ["ParametricAttention", "forward", "init"]
+
+InT = Ragged
+OutT = Ragged
+
+
+@registry.layers("ParametricAttention.v1")
+def ParametricAttention(nO: Optional[int] = None) -> Model[InT, OutT]:
+    """Weight each row by its importance in its sequence.
+
+    Ragged X (T, nO) -> Ragged Y (T, nO).
+    a = softmax of X . Q over each sequence, Y = a X; Q (nO,).  Sum the result
+    (`reduce_sum`) to have one vector per sequence.
+    Yang et al. 2016, "Hierarchical attention networks for document classification".
+    """
+    return Model("para-attn", forward, init=init, params={"Q": None}, dims={"nO": nO})
+
+
+def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    X = rows_of(Xr)
+    lengths = Xr.lengths
+    Y, backprop_attention = attention(model.ops, model.get_param("Q"), X, X, lengths)
+
+    def backprop(dYr: OutT) -> InT:
+        dX, dK, dQ = backprop_attention(cast(Floats2d, dYr.dataXd))
+        dX += dK
+        model.inc_grad("Q", dQ)
+        return Ragged(dX, lengths)
+
+    return Ragged(Y, lengths), backprop
+
+
+def rows_of(Xr: Ragged) -> Floats2d:
+    """The rows of a Ragged.  TypeError for anything else."""
+    if not isinstance(Xr, Ragged):
+        raise TypeError(
+            f"ParametricAttention: expected Ragged, got {type(Xr).__name__}. "
+            f"Put list2ragged() before it, or with_ragged(...) around it."
+        )
+    return cast(Floats2d, Xr.dataXd)
+
+
+def attention(
+    ops: Ops, Q: Floats1d, X: Floats2d, K: Floats2d, lengths: Ints1d
+) -> Tuple[Floats2d, Callable[[Floats2d], Tuple[Floats2d, Floats2d, Floats1d]]]:
+    """Weight the rows of X by the softmax of K . Q over each sequence.
+
+    X, K (T, O), Q (O,) -> Y (T, O), and a callback: dY -> (dX, dK, dQ).
+    """
+    scores = ops.gemm(K, Q.reshape((-1, 1)))
+    weights = ops.softmax_sequences(scores, lengths)
+
+    def backprop(dY: Floats2d) -> Tuple[Floats2d, Floats2d, Floats1d]:
+        d_weights = (X * dY).sum(axis=1, keepdims=True)
+        d_scores = ops.backprop_softmax_sequences(d_weights, weights, lengths)
+        dQ = ops.gemm(K, d_scores, trans1=True).reshape((-1,))
+        return dY * weights, d_scores * Q, dQ
+
+    return X * weights, backprop
+
+
+def init(
+    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
+) -> None:
+    if X is not None:
+        model.set_dim("nO", get_width(X.dataXd))
+    model.set_param("Q", uniform_init(model.ops, (model.get_dim("nO"),)))

@@ -1,0 +1,72 @@
+"""Dimensions: T rows of all sequences, O width (nO)."""
+
+from typing import Callable, Optional, Tuple, cast
+
+from ..config import registry
+from ..initializers import uniform_init
+from ..model import Model
+from ..types import Floats2d, Ragged
+from ..util import get_width
+from .noop import noop
+from .parametricattention import attention, rows_of
+
+__all__ = ["KEY_TRANSFORM_REF", "ParametricAttention_v2", "forward", "init"]
+
+InT = Ragged
+OutT = Ragged
+
+KEY_TRANSFORM_REF: str = "key_transform"
+
+
+@registry.layers("ParametricAttention.v2")
+def ParametricAttention_v2(
+    *,
+    key_transform: Optional[Model[Floats2d, Floats2d]] = None,
+    nO: Optional[int] = None,
+) -> Model[InT, OutT]:
+    """Weight each row by its importance in its sequence.
+
+    Ragged X (T, nO) -> Ragged Y (T, nO).
+    a = softmax of key_transform(X) . Q over each sequence, Y = a X; Q (nO,).  Without a
+    transform the rows are their own keys, as in `ParametricAttention`.
+    """
+    if key_transform is None:
+        key_transform = cast(Model[Floats2d, Floats2d], noop())
+    return Model(
+        "para-attn",
+        forward,
+        init=init,
+        params={"Q": None},
+        dims={"nO": nO},
+        refs={KEY_TRANSFORM_REF: key_transform},
+        layers=[key_transform],
+    )
+
+
+def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    X = rows_of(Xr)
+    lengths = Xr.lengths
+    K, backprop_keys = model.get_ref(KEY_TRANSFORM_REF)(X, is_train)
+    Y, backprop_attention = attention(model.ops, model.get_param("Q"), X, K, lengths)
+
+    def backprop(dYr: OutT) -> InT:
+        dX, dK, dQ = backprop_attention(cast(Floats2d, dYr.dataXd))
+        model.inc_grad("Q", dQ)
+        dX += backprop_keys(dK)
+        return Ragged(dX, lengths)
+
+    return Ragged(Y, lengths), backprop
+
+
+def init(
+    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
+) -> None:
+    key_transform = model.get_ref(KEY_TRANSFORM_REF)
+    if X is not None:
+        model.set_dim("nO", get_width(X.dataXd))
+    if key_transform.has_dim("nO"):
+        model.set_dim("nO", key_transform.get_dim("nO"))
+    model.set_param("Q", uniform_init(model.ops, (model.get_dim("nO"),)))
+    key_transform.initialize(
+        X=None if X is None else X.dataXd, Y=None if Y is None else Y.dataXd
+    )

@@ -1,0 +1,246 @@
+"""Torch modules as layers."""
+
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Tuple, cast
+
+from ..config import registry
+from ..model import Model
+from ..shims import PyTorchGradScaler, PyTorchShim
+from ..types import ArgsKwargs, Floats3d, Padded
+from ..util import (
+    convert_recursive,
+    is_torch_array,
+    is_xp_array,
+    partial,
+    torch2xp,
+    xp2torch,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+
+@registry.layers("PyTorchRNNWrapper.v1")
+def PyTorchRNNWrapper(
+    pytorch_model: Any,
+    convert_inputs: Optional[Callable] = None,
+    convert_outputs: Optional[Callable] = None,
+) -> Model[Padded, Padded]:
+    """A recurrent torch module.  Padded -> Padded.
+
+    The module gets data (T, B, nI) and returns (Y, state), as torch.nn.LSTM does. It
+    sees the padding as steps of zeros.
+    """
+    return cast(
+        Model[Padded, Padded],
+        PyTorchWrapper(
+            pytorch_model,
+            convert_inputs=convert_inputs or convert_rnn_inputs,
+            convert_outputs=convert_outputs or convert_rnn_outputs,
+        ),
+    )
+
+
+@registry.layers("PyTorchWrapper.v1")
+def PyTorchWrapper(
+    pytorch_model: Any,
+    convert_inputs: Optional[Callable] = None,
+    convert_outputs: Optional[Callable] = None,
+) -> Model[Any, Any]:
+    """A torch module as a layer; its parameters are updated by our optimizers.
+
+    convert_inputs: (model, X, is_train) -> (ArgsKwargs of tensors, callback from their
+        gradients to that of X).
+    convert_outputs: (model, (X, Y of torch), is_train) -> (Y, callback from dY to the
+        ArgsKwargs of torch.autograd.backward).
+    By default arrays are converted wherever they are in tuples, lists and dicts. A list
+    or tuple is passed as several arguments, a dict as keywords.
+    """
+    return PyTorchWrapper_v3(
+        pytorch_model, convert_inputs=convert_inputs, convert_outputs=convert_outputs
+    )
+
+
+@registry.layers("PyTorchWrapper.v2")
+def PyTorchWrapper_v2(
+    pytorch_model: Any,
+    convert_inputs: Optional[Callable] = None,
+    convert_outputs: Optional[Callable] = None,
+    mixed_precision: bool = False,
+    grad_scaler: Optional[PyTorchGradScaler] = None,
+    device: Optional["torch.device"] = None,
+) -> Model[Any, Any]:
+    """As PyTorchWrapper; mixed_precision runs the forward pass in float16 on CUDA."""
+    return PyTorchWrapper_v3(
+        pytorch_model,
+        convert_inputs=convert_inputs,
+        convert_outputs=convert_outputs,
+        mixed_precision=mixed_precision,
+        grad_scaler=grad_scaler,
+        device=device,
+    )
+
+
+@registry.layers("PyTorchWrapper.v3")
+def PyTorchWrapper_v3(
+    pytorch_model: "torch.nn.Module",
+    convert_inputs: Optional[Callable] = None,
+    convert_outputs: Optional[Callable] = None,
+    mixed_precision: bool = False,
+    grad_scaler: Optional[PyTorchGradScaler] = None,
+    device: Optional["torch.device"] = None,
+    serialize_model: Optional[Callable[[Any], bytes]] = None,
+    deserialize_model: Optional[Callable[[Any, bytes, "torch.device"], Any]] = None,
+) -> Model[Any, Any]:
+    """As PyTorchWrapper_v2, with functions for saving and loading the module instead of
+    its state dict: module -> bytes, and (module, bytes, device) -> module."""
+    shim = PyTorchShim(
+        pytorch_model,
+        mixed_precision=mixed_precision,
+        grad_scaler=grad_scaler,
+        device=device,
+        serialize_model=serialize_model,
+        deserialize_model=deserialize_model,
+    )
+    return Model(
+        "pytorch",
+        forward,
+        attrs={
+            "convert_inputs": convert_inputs or convert_pytorch_default_inputs,
+            "convert_outputs": convert_outputs or convert_pytorch_default_outputs,
+        },
+        shims=[shim],
+        dims={"nI": None, "nO": None},
+    )
+
+
+def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
+    """Inputs to torch, through the module, outputs back."""
+    attrs = model.attrs
+    inputs, get_dX = attrs["convert_inputs"](model, X, is_train)
+    torch_output, torch_backprop = model.shims[0](inputs, is_train)
+    Y, get_d_output = attrs["convert_outputs"](model, (X, torch_output), is_train)
+
+    def backprop(dY: Any) -> Any:
+        return get_dX(torch_backprop(get_d_output(dY)))
+
+    return Y, backprop
+
+
+# Default conversions
+
+
+def convert_pytorch_default_inputs(
+    model: Model, X: Any, is_train: bool
+) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], Any]]:
+    """Arrays to tensors, arranged as the arguments of the module."""
+    device = model.shims[0].device
+
+    def to_torch(array: Any) -> Any:
+        # Ids and masks have no gradient.
+        needs_grad = is_train and array.dtype.kind == "f"
+        return xp2torch(array, requires_grad=needs_grad, device=device)
+
+    converted = convert_recursive(is_xp_array, to_torch, X)
+    if isinstance(converted, ArgsKwargs):
+        return converted, partial(_to_arrays, model)
+    if isinstance(converted, dict):
+        return ArgsKwargs(args=(), kwargs=converted), partial(_dict_back, model)
+    if isinstance(converted, (tuple, list)):
+        return ArgsKwargs(args=tuple(converted), kwargs={}), partial(_tuple_back, model)
+    return ArgsKwargs(args=(converted,), kwargs={}), partial(_single_back, model)
+
+
+def _to_arrays(model: Model, tensors: Any) -> Any:
+    return convert_recursive(is_torch_array, partial(torch2xp, ops=model.ops), tensors)
+
+
+def _dict_back(model: Model, grads: ArgsKwargs) -> Any:
+    return _to_arrays(model, grads.kwargs)
+
+
+def _tuple_back(model: Model, grads: ArgsKwargs) -> Any:
+    return tuple(_to_arrays(model, grads.args))
+
+
+def _single_back(model: Model, grads: ArgsKwargs) -> Any:
+    return _to_arrays(model, grads.args[0])
+
+
+def convert_pytorch_default_outputs(model: Model, X_Ytorch: Any, is_train: bool):
+    """Tensors to arrays, in the structure the module gave them."""
+    _, Ytorch = X_Ytorch
+    Y = _to_arrays(model, Ytorch)
+
+    def get_d_output(dY: Any) -> ArgsKwargs:
+        dYtorch = convert_recursive(
+            is_xp_array, partial(xp2torch, device=model.shims[0].device), dY
+        )
+        outputs, grads = [], []
+        for output, grad in _pairs(Ytorch, dYtorch):
+            # Ids and masks, and what no parameter or input reached, have no gradient.
+            if output.requires_grad:
+                outputs.append(output)
+                grads.append(grad.to(output.dtype))
+        return ArgsKwargs(args=(tuple(outputs),), kwargs={"grad_tensors": grads})
+
+    return Y, get_d_output
+
+
+def _pairs(output: Any, grad: Any) -> Iterator[Tuple[Any, Any]]:
+    """The tensors of an output and their gradients. None, or a missing key of a dict,
+    stands for no gradient."""
+    if output is None or grad is None:
+        return
+    if isinstance(output, dict):
+        for key, value in output.items():
+            yield from _pairs(value, grad.get(key))
+    elif isinstance(output, (tuple, list)):
+        if len(output) != len(grad):
+            raise ValueError(
+                f"PyTorchWrapper: the module gave {len(output)} outputs, but there are "
+                f"{len(grad)} gradients. Use None where there is no gradient"
+            )
+        for value, d_value in zip(output, grad):
+            yield from _pairs(value, d_value)
+    elif is_torch_array(output):
+        yield output, grad
+
+
+# Conversions of recurrent modules
+
+
+def convert_rnn_inputs(model: Model, Xp: Padded, is_train: bool):
+    """Padded to the arguments (data, initial state None)."""
+    device = model.shims[0].device
+    data = xp2torch(Xp.data, requires_grad=True, device=device)
+
+    def get_dX(grads: ArgsKwargs) -> Padded:
+        dX = torch2xp(grads.args[0], ops=model.ops)
+        return Padded(dX, Xp.size_at_t, Xp.lengths, Xp.indices)
+
+    return ArgsKwargs(args=(data, None), kwargs={}), get_dX
+
+
+def convert_rnn_outputs(model: Model, inputs_outputs: Tuple, is_train):
+    """(Y, state) to Padded; the state is dropped."""
+    Xp, (Ytorch, _) = inputs_outputs
+    Y = cast(Floats3d, torch2xp(Ytorch, ops=model.ops))
+
+    def get_d_output(dYp: Padded) -> ArgsKwargs:
+        dY = xp2torch(dYp.data, device=model.shims[0].device)
+        return ArgsKwargs(args=(Ytorch,), kwargs={"grad_tensors": dY})
+
+    return Padded(Y, Xp.size_at_t, Xp.lengths, Xp.indices), get_d_output
+
+
+__all__ = [
+    "PyTorchRNNWrapper",
+    "PyTorchWrapper",
+    "PyTorchWrapper_v2",
+    "PyTorchWrapper_v3",
+    "convert_pytorch_default_inputs",
+    "convert_pytorch_default_outputs",
+    "convert_rnn_inputs",
+    "convert_rnn_outputs",
+    "forward",
+]

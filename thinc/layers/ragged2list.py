@@ -1,0 +1,22 @@
+from typing import Callable, Tuple, TypeVar, cast
+
+from ..config import registry
+from ..model import Model
+from ..types import ListXd, Ragged
+from ._views import as_list
+
+__all__ = ["forward", "ragged2list"]
+
+InT = Ragged
+OutT = TypeVar("OutT", bound=ListXd)
+
+
+@registry.layers("ragged2list.v1")
+def ragged2list() -> Model[InT, OutT]:
+    """Ragged with data (T, ...) -> B arrays (t_i, ...)."""
+    return Model("ragged2list", forward)
+
+
+def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    Ys, restore = as_list(model.ops, Xr)
+    return cast(OutT, Ys), cast(Callable, restore)

@@ -1,0 +1,31 @@
+from typing import Callable, Tuple
+
+from ..config import registry
+from ..model import Model
+from ..types import Floats2d, Ragged
+from ._pool import pool_backprop, sequences
+
+__all__ = ["forward", "reduce_sum"]
+
+InT = Ragged
+OutT = Floats2d
+
+
+@registry.layers("reduce_sum.v1")
+def reduce_sum() -> Model[InT, OutT]:
+    """Sum over each sequence.
+
+    X (T, O), lengths (B,) -> Y (B, O).  An empty sequence gives zeros.
+    """
+    return Model("reduce_sum", forward)
+
+
+def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    ops = model.ops
+    X, lengths = sequences(Xr, "reduce_sum")
+    Y = ops.reduce_sum(X, lengths)
+
+    def backprop_rows(dY: Floats2d) -> Floats2d:
+        return ops.backprop_reduce_sum(dY, lengths)
+
+    return Y, pool_backprop(Xr, Y, backprop_rows)

@@ -1,0 +1,30 @@
+from typing import Callable, Optional
+
+from ..config import registry
+from ..initializers import glorot_uniform_init
+from ..model import Model
+from ..types import Floats2d
+from ._dense import dense, dense_forward
+from ._dense import init_dense as init
+
+__all__ = ["Relu", "forward", "init"]
+
+forward = dense_forward("relu", "Y", __name__)
+
+
+@registry.layers("Relu.v1")
+def Relu(
+    nO: Optional[int] = None,
+    nI: Optional[int] = None,
+    *,
+    init_W: Optional[Callable] = None,
+    init_b: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+    normalize: bool = False,
+) -> Model[Floats2d, Floats2d]:
+    """Dense layer, Y = max(0, X W^T + b).  X (B, nI) -> Y (B, nO).
+
+    Nair & Hinton 2010, "Rectified linear units improve restricted Boltzmann machines".
+    """
+    init_W = init_W or glorot_uniform_init
+    return dense("relu", forward, nO, nI, init_W, init_b, dropout, normalize)

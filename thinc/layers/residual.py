@@ -1,0 +1,68 @@
+from typing import Callable, List, Optional, Tuple, TypeVar
+
+from ..config import registry
+from ..model import Model
+from ..types import (
+    Floats1d,
+    Floats2d,
+    Floats3d,
+    Floats4d,
+    FloatsXd,
+    Padded,
+    Ragged,
+)
+from ._sums import total
+
+__all__ = ["forward", "init", "residual"]
+
+InT = TypeVar(
+    "InT",
+    List[Floats1d],
+    List[Floats2d],
+    List[Floats3d],
+    List[Floats4d],
+    Ragged,
+    Padded,
+    FloatsXd,
+    Floats1d,
+    Floats2d,
+    Floats3d,
+    Floats4d,
+)
+
+
+@registry.layers("residual.v1")
+def residual(layer: Model[InT, InT]) -> Model[InT, InT]:
+    """Y = X + f(X); lists item by item, Ragged and Padded by their data.
+
+    He et al. 2015, "Deep residual learning for image recognition".
+    """
+    return Model(
+        f"residual({layer.name})",
+        forward,
+        init=init,
+        layers=[layer],
+        dims={"nO": layer.maybe_get_dim("nO"), "nI": layer.maybe_get_dim("nI")},
+    )
+
+
+def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callable]:
+    Y, backprop_layer = model._layers[0](X, is_train)
+
+    def backprop(dY: InT) -> InT:
+        return total((dY, backprop_layer(dY)))
+
+    return total((X, Y)), backprop
+
+
+def init(
+    model: Model[InT, InT], X: Optional[InT] = None, Y: Optional[InT] = None
+) -> None:
+    layer = model.layers[0]
+    if layer.has_dim("nO") is None:
+        layer.initialize(X=X, Y=Y)
+    else:
+        layer.initialize(X=X)
+    for name in ("nO", "nI"):
+        if layer.has_dim(name):
+            model.set_dim(name, layer.get_dim(name))

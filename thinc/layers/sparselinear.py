@@ -1,0 +1,106 @@
+"""Dimensions: B examples, K features of all examples together, O classes (nO)."""
+
+from typing import Any, Callable, Optional, Tuple
+
+from ..config import registry
+from ..model import Model
+from ..types import ArrayXd, Floats2d
+from ..util import get_width
+from ._grads import add_into_grad
+
+__all__ = ["SparseLinear", "SparseLinear_v2", "forward", "init"]
+
+InT = Tuple[ArrayXd, ArrayXd, ArrayXd]
+OutT = ArrayXd
+
+
+@registry.layers("SparseLinear.v1")
+def SparseLinear(nO: Optional[int] = None, length: int = 2**18) -> Model[InT, OutT]:
+    """`SparseLinear_v2` with the weights of neighbouring classes overlapping.
+
+    Kept for models trained with it: of its nO * length weights only the first length +
+    nO - 1 are ever used, and `length` must be a power of two for all of those to be
+    reached.
+    """
+    return _sparse_linear(nO, length, v1_indexing=True)
+
+
+@registry.layers("SparseLinear.v2")
+def SparseLinear_v2(nO: Optional[int] = None, length: int = 2**18) -> Model[InT, OutT]:
+    """Linear model over hashed features.  Input (keys, values, lengths) -> Y (B, nO).
+
+    keys (K,) uint64 and values (K,) are the features of all examples one after another;
+    lengths (B,) says how many belong to each, and sums to K.  Each feature has two
+    weights per class: Y[b, o] = b[o] + sum over its (k, v) of v (W[o, h1(k) % length] +
+    W[o, h2(k) % length]).
+    """
+    return _sparse_linear(nO, length, v1_indexing=False)
+
+
+def _sparse_linear(
+    nO: Optional[int], length: int, *, v1_indexing: bool
+) -> Model[InT, OutT]:
+    return Model(
+        "sparse_linear",
+        forward,
+        init=init,
+        params={"W": None, "b": None},
+        dims={"nO": nO, "length": length},
+        attrs={"v1_indexing": v1_indexing},
+    )
+
+
+def forward(
+    model: Model[InT, OutT], keys_values_lengths: InT, is_train: bool
+) -> Tuple[OutT, Callable]:
+    ops = model.ops
+    W = model.get_param("W")
+    keys, values, lengths = keys_values_lengths
+    features = (
+        ops.as_contig(keys, dtype="uint64"),
+        ops.as_contig(values, dtype=W.dtype),
+        ops.as_contig(lengths, dtype="int32"),
+    )
+    layout = (
+        model.get_dim("nO"),
+        model.get_dim("length"),
+        model.attrs["v1_indexing"],
+    )
+    Y = ops.sparse_linear(*features, W, model.get_param("b"), *layout)
+    return Y, _Backprop(model, keys_values_lengths, features, layout)
+
+
+class _Backprop:
+    """The callback of a forward pass: an object, which unlike a closure pickles."""
+
+    __slots__ = ("model", "inputs", "features", "layout")
+
+    def __init__(self, model: Model, inputs: InT, features: InT, layout: Any):
+        self.model = model
+        self.inputs = inputs
+        self.features = features
+        self.layout = layout
+
+    def __call__(self, dY: Floats2d) -> InT:
+        ops = self.model.ops
+
+        def add_both(dW: Any) -> None:
+            def add(db: Any) -> None:
+                grad = ops.as_contig(dY, dtype=dW.dtype)
+                ops.backprop_sparse_linear(dW, db, grad, *self.features, *self.layout)
+
+            add_into_grad(self.model, "b", add)
+
+        add_into_grad(self.model, "W", add_both)
+        return self.inputs
+
+
+def init(
+    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
+) -> Model[InT, OutT]:
+    if Y is not None:
+        model.set_dim("nO", get_width(Y))
+    nO, length = model.get_dim("nO"), model.get_dim("length")
+    model.set_param("W", model.ops.alloc1f(nO * length))
+    model.set_param("b", model.ops.alloc1f(nO))
+    return model

@@ -1,0 +1,31 @@
+from typing import Callable, Optional
+
+from ..config import registry
+from ..initializers import he_normal_init
+from ..model import Model
+from ..types import Floats2d
+from ._dense import dense, dense_forward
+from ._dense import init_dense as init
+
+__all__ = ["Swish", "forward", "init"]
+
+forward = dense_forward("swish", "AY", __name__)
+
+
+@registry.layers("Swish.v1")
+def Swish(
+    nO: Optional[int] = None,
+    nI: Optional[int] = None,
+    *,
+    init_W: Optional[Callable] = None,
+    init_b: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+    normalize: bool = False,
+) -> Model[Floats2d, Floats2d]:
+    """Dense layer, A = X W^T + b, Y = A sigmoid(A).  X (B, nI) -> Y (B, nO).
+
+    Ramachandran, Zoph & Le 2017, "Searching for activation functions",
+    https://arxiv.org/abs/1710.05941.
+    """
+    init_W = init_W or he_normal_init
+    return dense("swish", forward, nO, nI, init_W, init_b, dropout, normalize)

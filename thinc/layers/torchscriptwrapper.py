@@ -1,0 +1,79 @@
+"""TorchScript modules as layers."""
+
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from .. import compat
+from ..model import Model
+from ..shims import PyTorchGradScaler, PyTorchShim, TorchScriptShim
+from .pytorchwrapper import (
+    convert_pytorch_default_inputs,
+    convert_pytorch_default_outputs,
+    forward,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+
+def TorchScriptWrapper_v1(
+    torchscript_model: Optional["torch.jit.ScriptModule"] = None,
+    convert_inputs: Optional[Callable] = None,
+    convert_outputs: Optional[Callable] = None,
+    mixed_precision: bool = False,
+    grad_scaler: Optional[PyTorchGradScaler] = None,
+    device: Optional["torch.device"] = None,
+) -> Model[Any, Any]:
+    """A TorchScript module as a layer, saved with its code.
+
+    Arguments as in PyTorchWrapper_v2. Without a module it is a shell to load saved
+    bytes into.
+    """
+    shim = TorchScriptShim(
+        model=torchscript_model,
+        mixed_precision=mixed_precision,
+        grad_scaler=grad_scaler,
+        device=device,
+    )
+    return Model(
+        "pytorch_script",
+        forward,
+        attrs={
+            "convert_inputs": convert_inputs or convert_pytorch_default_inputs,
+            "convert_outputs": convert_outputs or convert_pytorch_default_outputs,
+        },
+        shims=[shim],
+        dims={"nI": None, "nO": None},
+    )
+
+
+def pytorch_to_torchscript_wrapper(model: Model):
+    """The TorchScript form of a layer made by PyTorchWrapper, with its converters and
+    settings."""
+    shim = wrapped_shim(model)
+    return TorchScriptWrapper_v1(
+        compat.torch.jit.script(shim._model),
+        convert_inputs=model.attrs["convert_inputs"],
+        convert_outputs=model.attrs["convert_outputs"],
+        mixed_precision=shim._mixed_precision,
+        grad_scaler=shim._grad_scaler,
+        device=shim.device,
+    )
+
+
+def wrapped_shim(model: Model) -> PyTorchShim:
+    """The shim of a layer made by PyTorchWrapper; ValueError for any other layer."""
+    if not model.shims or not isinstance(model.shims[0], PyTorchShim):
+        found = type(model.shims[0]).__name__ if model.shims else "no shim at all"
+        raise ValueError(
+            "Expected PyTorchShim when converting a PyTorch wrapper, but the layer "
+            f"'{model.name}' has {found}"
+        )
+    module = model.shims[0]._model
+    if not isinstance(module, compat.torch.nn.Module):
+        raise ValueError(
+            f"PyTorchShim does not wrap a PyTorch module, but a {type(module).__name__}"
+        )
+    return model.shims[0]
+
+
+__all__ = ["TorchScriptWrapper_v1", "pytorch_to_torchscript_wrapper"]

@@ -1,0 +1,54 @@
+from typing import Any, Optional, Tuple, TypeVar
+
+from ..config import registry
+from ..model import Model
+from ._sums import total
+
+__all__ = ["init", "tuplify", "tuplify_forward"]
+
+InT = TypeVar("InT")
+OutT = Tuple
+
+
+@registry.layers("tuplify.v1")
+def tuplify(
+    layer1: Model[InT, Any], layer2: Model[InT, Any], *layers
+) -> Model[InT, OutT]:
+    """Y = (f(X), g(X), ...).  The gradient is a tuple too."""
+    all_layers = (layer1, layer2, *layers)
+    names = ", ".join(layer.name for layer in all_layers)
+    return Model(
+        f"tuple({names})",
+        tuplify_forward,
+        init=init,
+        layers=all_layers,
+        dims={"nI": None},
+    )
+
+
+def tuplify_forward(model, X, is_train):
+    Ys, callbacks = zip(*[layer(X, is_train) for layer in model._layers])
+
+    def backprop(dYs):
+        return total([callback(dY) for callback, dY in zip(callbacks, dYs)])
+
+    return Ys, backprop
+
+
+forward = tuplify_forward
+
+
+def init(
+    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
+) -> None:
+    layers = model.layers
+    if X is None and Y is None:
+        for layer in layers:
+            layer.initialize()
+    for index, layer in enumerate(layers):
+        if Y is not None and layer.has_dim("nO") is None:
+            layer.initialize(X=X, Y=Y[index])
+        else:
+            layer.initialize(X=X)
+    if layers[0].has_dim("nI"):
+        model.set_dim("nI", layers[0].get_dim("nI"))

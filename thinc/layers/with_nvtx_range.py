@@ -1,0 +1,37 @@
+from typing import Any, Callable, Optional, Tuple, TypeVar
+
+from ..model import Model
+from ..util import use_nvtx_range
+
+__all__ = ["with_nvtx_range"]
+
+_ModelT = TypeVar("_ModelT", bound=Model)
+
+
+def with_nvtx_range(
+    layer: _ModelT,
+    name: Optional[str] = None,
+    *,
+    forward_color: int = -1,
+    backprop_color: int = -1,
+) -> _ModelT:
+    """Mark both passes of a layer as NVTX ranges, which NVIDIA's profilers show.
+
+    The layer itself is changed and returned.  The ranges are "{name} forward" and
+    "{name} backprop"; without CuPy there are none.
+    """
+    layer_forward = layer._func
+    name = layer.name if name is None else name
+
+    def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
+        with use_nvtx_range(f"{name} forward", forward_color):
+            Y, backprop_layer = layer_forward(model, X, is_train=is_train)
+
+        def backprop(dY: Any) -> Any:
+            with use_nvtx_range(f"{name} backprop", backprop_color):
+                return backprop_layer(dY)
+
+        return Y, backprop
+
+    layer.replace_callbacks(forward, init=layer.init)
+    return layer

@@ -1,0 +1,50 @@
+from typing import Any, Callable, Optional, Tuple, TypeVar, cast
+
+from ..config import registry
+from ..model import Model
+from ..types import Array2d, Array3d
+
+__all__ = ["forward", "init", "with_reshape"]
+
+InT = TypeVar("InT", bound=Array3d)
+OutT = TypeVar("OutT", bound=Array2d)
+
+
+@registry.layers("with_reshape.v1")
+def with_reshape(layer: Model[OutT, OutT]) -> Model[InT, InT]:
+    """A layer for matrices, applied to all rows.  X (B, T, nI) -> Y (B, T, nO)."""
+    return Model(
+        f"with_reshape({layer.name})",
+        forward,
+        init=init,
+        layers=[layer],
+        dims={"nO": None, "nI": None},
+    )
+
+
+def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callable]:
+    shape = X.shape
+    Y, backprop_layer = model._layers[0](_rows(X), is_train)
+
+    def backprop(dY: InT) -> InT:
+        return cast(InT, backprop_layer(_rows(dY)).reshape(shape))
+
+    return cast(InT, Y.reshape(shape[:2] + Y.shape[1:])), backprop
+
+
+def init(
+    model: Model[InT, InT], X: Optional[Array3d] = None, Y: Optional[Array3d] = None
+) -> None:
+    layer = model.layers[0]
+    layer.initialize(
+        X=None if X is None else _rows(X),
+        Y=None if Y is None else _rows(Y),
+    )
+    for name in ("nO", "nI"):
+        if layer.has_dim(name):
+            model.set_dim(name, layer.get_dim(name))
+
+
+def _rows(X: Any) -> Any:
+    batch, steps, width = X.shape
+    return X.reshape((batch * steps, width))

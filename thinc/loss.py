@@ -1,0 +1,481 @@
+"""Losses: the gradient of a batch of predictions, and how large it is.
+
+The gradients are those with respect to the input of the last activation (softmax and
+sigmoid pass them back unchanged), so that no loss needs the activation's derivative.
+"""
+
+from typing import (
+    Any,
+    Dict,
+    Generic,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+    cast,
+)
+
+from .config import registry
+from .types import Floats2d, Ints1d
+from .util import get_array_module, to_categorical
+
+__all__ = [
+    "CategoricalCrossentropy",
+    "CosineDistance",
+    "L2Distance",
+    "Loss",
+    "SequenceCategoricalCrossentropy",
+]
+
+LossT = TypeVar("LossT")
+GradT = TypeVar("GradT")
+GuessT = TypeVar("GuessT")
+TruthT = TypeVar("TruthT")
+IntsOrFloats = Union[Ints1d, Floats2d]
+IntsOrFloatsOrStrs = Union[Ints1d, Floats2d, Sequence[int], Sequence[str]]
+
+
+class Loss(Generic[GuessT, TruthT, GradT, LossT]):
+    """Base class: `grad, loss = loss_function(guesses, truths)`."""
+
+    def __init__(self, **kwargs: Any) -> None: ...
+
+    def __call__(self, guesses: GuessT, truths: TruthT) -> Tuple[GradT, LossT]:
+        """The gradient with respect to the guesses, and the loss."""
+        return self.get_grad(guesses, truths), self.get_loss(guesses, truths)
+
+    def get_grad(self, guesses: GuessT, truths: TruthT) -> GradT: ...
+
+    def get_loss(self, guesses: GuessT, truths: TruthT) -> LossT: ...
+
+
+class CategoricalCrossentropy(Loss):
+    """Cross-entropy of probabilities (N, classes), after softmax or sigmoid.
+
+    The truths are ids (N,), probabilities (N, classes), or a list of ids or names.
+    grad = (guesses - target) * mask; loss = sum(grad ** 2), a measure of the error
+    that is cheap and finite, not the cross-entropy itself.
+
+    normalize: divide the gradient by N.
+    names: the classes' names, for truths that are strings.
+    missing_value: a truth that says nothing; its row gets no gradient.
+    neg_prefix: a name behind this prefix says "not that class": only that class gets
+        a gradient, towards 0.
+    label_smoothing: as in `to_categorical`; not with 2-d truths.
+    """
+
+    names: Optional[Sequence[str]]
+    missing_value: Optional[Union[str, int]]
+    _name_to_i: Dict[str, int]
+
+    def __init__(
+        self,
+        *,
+        normalize: bool = True,
+        names: Optional[Sequence[str]] = None,
+        missing_value: Optional[Union[str, int]] = None,
+        neg_prefix: Optional[str] = None,
+        label_smoothing: float = 0.0,
+    ):
+        self.normalize = normalize
+        self.names = names
+        self.missing_value = missing_value
+        self.neg_prefix = neg_prefix
+        self.label_smoothing = label_smoothing
+        self._name_to_i = {} if names is None else {n: i for i, n in enumerate(names)}
+
+    def convert_truths(
+        self, truths: Any, guesses: Floats2d
+    ) -> Tuple[Floats2d, Floats2d]:
+        """Truths of any kind -> (target, mask), both (N, classes). Inputs are kept."""
+        target, mask = self._convert(truths, guesses)
+        if mask is None:
+            mask = get_array_module(guesses).ones(target.shape, dtype="float32")
+        return target, mask
+
+    def _convert(
+        self, truths: Any, guesses: Floats2d
+    ) -> Tuple[Floats2d, Optional[Floats2d]]:
+        """As convert_truths, with None for a mask of ones."""
+        xp = get_array_module(guesses)
+        if self.names and len(self.names) != guesses.shape[-1]:
+            raise ValueError(
+                "Cannot calculate CategoricalCrossentropy loss: expected one name for "
+                f"each class, got {len(self.names)} names and guesses of shape "
+                f"{guesses.shape}"
+            )
+        missing: Any = []
+        negative = None
+        if isinstance(truths, (list, tuple)):
+            truths, missing, negative = self._read_list(xp, truths)
+        elif self.missing_value is not None:
+            labels = truths if truths.ndim == 1 else truths.argmax(axis=-1)
+            missing = xp.nonzero(labels == self.missing_value)[0]
+        if truths.ndim != guesses.ndim:
+            target = to_categorical(
+                truths,
+                n_classes=guesses.shape[-1],
+                label_smoothing=self.label_smoothing,
+            )
+        elif self.label_smoothing:
+            raise ValueError(
+                "Label smoothing is only applied, when truths have type "
+                "List[str], List[int] or Ints1d, but it seems like Floats2d "
+                f"was provided. Got label_smoothing = {self.label_smoothing}"
+            )
+        else:
+            target = truths
+            if self.names and (target == -1).any():
+                target = xp.where(target == -1, 0, target)
+            _check_interval(target, "truth values")
+        if len(missing) == 0 and negative is None:
+            return target, None
+        mask = xp.ones(target.shape, dtype="float32")
+        mask[missing] = 0
+        if negative is not None:
+            rows, columns = negative
+            mask[rows] = 0
+            mask[rows, columns] = 1
+            target[rows] = 0  # a fresh array: only lists of names have negatives
+        return target, mask
+
+    def _read_list(
+        self, xp: Any, truths: Sequence[Any]
+    ) -> Tuple[Ints1d, List[int], Optional[Tuple[Any, Any]]]:
+        """Ids (N,), the rows that are missing, and (rows, classes) of the negated."""
+        prefix = self.neg_prefix
+        ids = []
+        missing = []
+        rows = []
+        columns = []
+        for row, truth in enumerate(truths):
+            if truth == self.missing_value:
+                missing.append(row)
+                truth = 0  # some id
+            elif isinstance(truth, str):
+                if not self.names:
+                    raise ValueError(
+                        "Cannot calculate loss from list of strings without names. "
+                        "You can pass the names as a keyword argument when you "
+                        "create the loss object, e.g. "
+                        "CategoricalCrossentropy(names=['dog', 'cat'])"
+                    )
+                negated = bool(prefix) and truth.startswith(prefix)
+                truth = self._name_to_i[truth[len(prefix) :] if negated else truth]
+                if negated:
+                    rows.append(row)
+                    columns.append(truth)
+            ids.append(int(truth))
+        negative = (xp.array(rows), xp.array(columns)) if rows else None
+        return xp.array(ids, dtype="int32"), missing, negative
+
+    def __call__(
+        self, guesses: Floats2d, truths: IntsOrFloatsOrStrs
+    ) -> Tuple[Floats2d, float]:
+        """The gradient (N, classes) and the loss."""
+        d_truth = self.get_grad(guesses, truths)
+        return d_truth, _sum_of_squares(d_truth)
+
+    def get_grad(self, guesses: Floats2d, truths: IntsOrFloatsOrStrs) -> Floats2d:
+        """(guesses - target) * mask, / N if normalized.
+
+        Raises ValueError if the shapes differ or a value is not in [0, 1].
+        """
+        _check_interval(guesses, "guesses")
+        target, mask = self._convert(truths, guesses)
+        if guesses.shape != target.shape:
+            raise ValueError(
+                "Cannot calculate CategoricalCrossentropy loss: mismatched shapes: "
+                f"{guesses.shape} vs {target.shape}."
+            )
+        difference: Any = guesses - target
+        if difference.dtype.kind != "f":
+            difference = difference.astype("float32")
+        if mask is not None:
+            difference *= mask
+        if self.normalize:
+            difference /= guesses.shape[0] or 1
+        return difference
+
+    def get_loss(self, guesses: Floats2d, truths: IntsOrFloatsOrStrs) -> float:
+        """sum(grad ** 2)"""
+        return _sum_of_squares(self.get_grad(guesses, truths))
+
+
+def _check_interval(values: Floats2d, kind: str) -> None:
+    if (values > 1).any() or (values < 0).any():
+        raise ValueError(
+            f"Cannot calculate CategoricalCrossentropy loss with {kind} outside the "
+            "[0,1] interval."
+        )
+
+
+def _sum_of_squares(grad: Floats2d) -> float:
+    return cast(Any, grad**2).sum()
+
+
+@registry.losses("CategoricalCrossentropy.v1")
+def configure_CategoricalCrossentropy_v1(
+    *,
+    normalize: bool = True,
+    names: Optional[Sequence[str]] = None,
+    missing_value: Optional[Union[str, int]] = None,
+) -> CategoricalCrossentropy:
+    return CategoricalCrossentropy(
+        normalize=normalize, names=names, missing_value=missing_value
+    )
+
+
+@registry.losses("CategoricalCrossentropy.v2")
+def configure_CategoricalCrossentropy_v2(
+    *,
+    normalize: bool = True,
+    names: Optional[Sequence[str]] = None,
+    missing_value: Optional[Union[str, int]] = None,
+    neg_prefix: Optional[str] = None,
+) -> CategoricalCrossentropy:
+    return CategoricalCrossentropy(
+        normalize=normalize,
+        names=names,
+        missing_value=missing_value,
+        neg_prefix=neg_prefix,
+    )
+
+
+@registry.losses("CategoricalCrossentropy.v3")
+def configure_CategoricalCrossentropy_v3(
+    *,
+    normalize: bool = True,
+    names: Optional[Sequence[str]] = None,
+    missing_value: Optional[Union[str, int]] = None,
+    neg_prefix: Optional[str] = None,
+    label_smoothing: float = 0.0,
+) -> CategoricalCrossentropy:
+    return CategoricalCrossentropy(
+        normalize=normalize,
+        names=names,
+        missing_value=missing_value,
+        neg_prefix=neg_prefix,
+        label_smoothing=label_smoothing,
+    )
+
+
+class SequenceCategoricalCrossentropy(Loss):
+    """`CategoricalCrossentropy` of each sequence: lists of guesses and of truths.
+
+    normalize: divide the gradients by the number of sequences.
+    The other arguments are those of `CategoricalCrossentropy`.
+    """
+
+    def __init__(
+        self,
+        *,
+        normalize: bool = True,
+        names: Optional[Sequence[str]] = None,
+        missing_value: Optional[Union[str, int]] = None,
+        neg_prefix: Optional[str] = None,
+        label_smoothing: float = 0.0,
+    ):
+        self.cc = CategoricalCrossentropy(
+            normalize=False,
+            names=names,
+            missing_value=missing_value,
+            neg_prefix=neg_prefix,
+            label_smoothing=label_smoothing,
+        )
+        self.normalize = normalize
+
+    def __call__(
+        self, guesses: Sequence[Floats2d], truths: Sequence[IntsOrFloatsOrStrs]
+    ) -> Tuple[List[Floats2d], float]:
+        """A gradient for each sequence, and the loss of all."""
+        grads = self.get_grad(guesses, truths)
+        return grads, self._get_loss_from_grad(grads)
+
+    def get_grad(
+        self, guesses: Sequence[Floats2d], truths: Sequence[IntsOrFloatsOrStrs]
+    ) -> List[Floats2d]:
+        """A gradient for each sequence, divided by their number if normalized."""
+        if len(guesses) != len(truths):
+            raise ValueError(
+                "Cannot calculate SequenceCategoricalCrossentropy loss: guesses and "
+                f"truths must be same length, got {len(guesses)} and {len(truths)}"
+            )
+        joined = self._join(guesses, truths)
+        if joined is None:
+            grads = [self.cc.get_grad(yh, y) for yh, y in zip(guesses, truths)]
+        else:
+            grads = _split(self.cc.get_grad(*joined), guesses)
+        if self.normalize:
+            for grad in grads:
+                grad /= len(guesses)
+        return grads
+
+    def _join(self, guesses: Sequence[Any], truths: Sequence[Any]) -> Any:
+        """The batch as one long sequence; None where the parts are not of a kind."""
+        if not guesses or any(len(yh) != len(y) for yh, y in zip(guesses, truths)):
+            return None
+        xp = get_array_module(guesses[0])
+        if len({(yh.shape[1:], yh.dtype) for yh in guesses}) > 1:
+            return None
+        if all(isinstance(y, (list, tuple)) for y in truths):
+            return xp.concatenate(guesses), [item for y in truths for item in y]
+        if all(isinstance(y, xp.ndarray) for y in truths):
+            if len({(y.shape[1:], y.dtype) for y in truths}) == 1:
+                return xp.concatenate(guesses), xp.concatenate(truths)
+        return None
+
+    def get_loss(
+        self, guesses: Sequence[Floats2d], truths: Sequence[IntsOrFloatsOrStrs]
+    ) -> float:
+        """The sum of the squared gradients."""
+        return self._get_loss_from_grad(self.get_grad(guesses, truths))
+
+    def _get_loss_from_grad(self, grads: Sequence[Floats2d]) -> float:
+        return sum((_sum_of_squares(grad) for grad in grads), 0.0)
+
+
+def _split(rows: Floats2d, like: Sequence[Floats2d]) -> List[Floats2d]:
+    parts = []
+    start = 0
+    for array in like:
+        parts.append(rows[start : start + len(array)])
+        start += len(array)
+    return parts
+
+
+@registry.losses("SequenceCategoricalCrossentropy.v1")
+def configure_SequenceCategoricalCrossentropy_v1(
+    *, normalize: bool = True, names: Optional[Sequence[str]] = None
+) -> SequenceCategoricalCrossentropy:
+    return SequenceCategoricalCrossentropy(normalize=normalize, names=names)
+
+
+@registry.losses("SequenceCategoricalCrossentropy.v2")
+def configure_SequenceCategoricalCrossentropy_v2(
+    *,
+    normalize: bool = True,
+    names: Optional[Sequence[str]] = None,
+    neg_prefix: Optional[str] = None,
+) -> SequenceCategoricalCrossentropy:
+    return SequenceCategoricalCrossentropy(
+        normalize=normalize, names=names, neg_prefix=neg_prefix
+    )
+
+
+@registry.losses("SequenceCategoricalCrossentropy.v3")
+def configure_SequenceCategoricalCrossentropy_v3(
+    *,
+    normalize: bool = True,
+    names: Optional[Sequence[str]] = None,
+    missing_value: Optional[Union[str, int]] = None,
+    neg_prefix: Optional[str] = None,
+    label_smoothing: float = 0.0,
+) -> SequenceCategoricalCrossentropy:
+    return SequenceCategoricalCrossentropy(
+        normalize=normalize,
+        names=names,
+        missing_value=missing_value,
+        neg_prefix=neg_prefix,
+        label_smoothing=label_smoothing,
+    )
+
+
+class L2Distance(Loss):
+    """Squared error: grad = guesses - truths, loss = sum(grad ** 2).
+
+    normalize: divide the gradient by the number of rows (and so the loss by its
+        square).
+    """
+
+    def __init__(self, *, normalize: bool = True):
+        self.normalize = normalize
+
+    def __call__(self, guesses: Floats2d, truths: Floats2d) -> Tuple[Floats2d, float]:
+        """The gradient, in the shape of the guesses, and the loss."""
+        grad = self.get_grad(guesses, truths)
+        return grad, _sum_of_squares(grad)
+
+    def get_grad(self, guesses: Floats2d, truths: Floats2d) -> Floats2d:
+        """guesses - truths, / N if normalized.  ValueError if the shapes differ."""
+        if guesses.shape != truths.shape:
+            raise ValueError(
+                "Cannot calculate L2 distance: mismatched shapes: "
+                f"{guesses.shape} vs {truths.shape}."
+            )
+        difference: Any = guesses - truths
+        if self.normalize:
+            difference = difference / (guesses.shape[0] or 1)
+        return difference
+
+    def get_loss(self, guesses: Floats2d, truths: Floats2d) -> float:
+        """sum(grad ** 2)"""
+        return _sum_of_squares(self.get_grad(guesses, truths))
+
+
+@registry.losses("L2Distance.v1")
+def configure_L2Distance(*, normalize: bool = True) -> L2Distance:
+    return L2Distance(normalize=normalize)
+
+
+class CosineDistance(Loss):
+    """loss = sum(abs(1 - cos)), with the cosine of the angle between two rows.
+
+    normalize: divide gradient and loss by the number of rows.
+    ignore_zeros: rows whose truth is all 0 give neither gradient nor loss.
+    """
+
+    def __init__(self, *, normalize: bool = True, ignore_zeros: bool = False):
+        self.normalize = normalize
+        self.ignore_zeros = ignore_zeros
+
+    def __call__(self, guesses: Floats2d, truths: Floats2d) -> Tuple[Floats2d, float]:
+        """The gradient, in the shape of the guesses, and the loss."""
+        return self.get_grad(guesses, truths), self.get_loss(guesses, truths)
+
+    def get_similarity(self, guesses: Floats2d, truths: Floats2d) -> float:
+        """The cosine of each pair of rows, (N, 1)."""
+        return self._measure(guesses, truths)[0]
+
+    def get_grad(self, guesses: Floats2d, truths: Floats2d) -> Floats2d:
+        """The gradient of -cos: cos * yh / |yh|^2 - y / (|yh| |y|)."""
+        cosine, yh, y, norm_yh, norms = self._measure(guesses, truths)
+        grad = cosine * yh / norm_yh**2 - y / norms
+        if self.ignore_zeros:
+            grad[(truths == 0).all(axis=1)] = 0
+        if self.normalize:
+            grad /= guesses.shape[0] or 1
+        return grad
+
+    def get_loss(self, guesses: Floats2d, truths: Floats2d) -> float:
+        """sum(abs(1 - cos)), / N if normalized."""
+        losses = abs(self._measure(guesses, truths)[0] - 1)
+        if self.ignore_zeros:
+            losses[(truths == 0).all(axis=1)] = 0
+        if self.normalize:
+            losses = losses / (guesses.shape[0] or 1)
+        return losses.sum()
+
+    def _measure(self, guesses: Any, truths: Any) -> Tuple[Any, Any, Any, Any, Any]:
+        """cos, yh, y, |yh| and |yh| |y|, rows and columns kept."""
+        if guesses.shape != truths.shape:
+            raise ValueError(
+                "Cannot calculate cosine similarity: mismatched shapes: "
+                f"{guesses.shape} vs {truths.shape}."
+            )
+        xp = get_array_module(guesses)
+        # Off 0, where a row has no direction.
+        yh = guesses + 1e-8
+        y = truths + 1e-8
+        norm_yh = xp.linalg.norm(yh, axis=1, keepdims=True)
+        norms = norm_yh * xp.linalg.norm(y, axis=1, keepdims=True)
+        return (yh * y).sum(axis=1, keepdims=True) / norms, yh, y, norm_yh, norms
+
+
+@registry.losses("CosineDistance.v1")
+def configure_CosineDistance(
+    *, normalize: bool = True, ignore_zeros: bool = False
+) -> CosineDistance:
+    return CosineDistance(normalize=normalize, ignore_zeros=ignore_zeros)

@@ -1,0 +1,497 @@
+"""The model: a forward function with its parameters, dimensions and child layers.
+
+There is one class, and layers are instances of it: `Linear()` returns a `Model` whose
+forward function knows how to multiply. A tree of such nodes is again a model.
+"""
+
+import copy
+import threading
+from contextlib import ExitStack, contextmanager
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    ClassVar,
+    Dict,
+    Generic,
+    Iterable,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+)
+
+from . import _serialize, compat
+from ._errors import MissingError, describe_dims, note_layer
+from ._operators import Operators, context_operators  # noqa: F401  (passed on)
+from ._serialize import deserialize_attr, serialize_attr
+from ._tree import (
+    _ModelT,  # noqa: F401  (passed on)
+    change_attr_values,
+    remove_node,
+    replace_node,
+    set_dropout_rate,
+    walk_bfs,
+    walk_dfs,
+    wrap_model_recursive,
+)
+from ._validation import DATA_VALIDATION, validate_fwd_input_output
+from .backends import CupyOps, NumpyOps, Ops, ParamServer, get_current_ops
+from .types import FloatsXd
+
+if TYPE_CHECKING:
+    from .optimizers import Optimizer
+    from .shims.shim import Shim
+
+InT = TypeVar("InT")
+OutT = TypeVar("OutT")
+SelfT = TypeVar("SelfT", bound="Model")
+
+
+def empty_init(model: "Model", *args, **kwargs) -> "Model":
+    """The init function of a layer that needs none."""
+    return model
+
+
+class Model(Operators, Generic[InT, OutT]):
+    """A forward function and what it needs: dims, params, attrs, refs, child layers.
+
+    `forward(model, X, is_train) -> (Y, backprop)` computes the output and a callback
+    that takes the gradient of Y, adds to the gradients of the parameters and returns
+    the gradient of X. `init(model, X, Y)` infers missing dims from sample data and
+    allocates the parameters.
+    """
+
+    global_id: ClassVar[int] = 0
+    global_id_lock: ClassVar[Any] = threading.Lock()
+
+    name: str
+    id: int
+    ops: Ops
+    _func: Callable
+    init: Optional[Callable]
+    _params: ParamServer
+    _dims: Dict[str, Optional[int]]
+    _attrs: Dict[str, Any]
+    _refs: Dict[str, Optional["Model"]]
+    _layers: List["Model"]
+    _shims: List["Shim"]
+    _has_params: Dict[str, Optional[bool]]
+
+    __slots__ = (
+        "name id ops _func init _params _dims _attrs _refs _layers _shims _has_params"
+    ).split()
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable,
+        *,
+        init: Optional[Callable] = None,
+        dims: Dict[str, Optional[int]] = {},
+        params: Dict[str, Optional[FloatsXd]] = {},
+        layers: Sequence["Model"] = [],
+        shims: List["Shim"] = [],
+        attrs: Dict[str, Any] = {},
+        refs: Dict[str, Optional["Model"]] = {},
+        ops: Optional[Union[NumpyOps, CupyOps]] = None,
+    ):
+        self.name = name
+        self._func = forward
+        self.init = empty_init if init is None else init
+        self.ops = get_current_ops() if ops is None else ops
+        self._params = ParamServer()
+        self._dims = dict(dims)
+        self._attrs = dict(attrs)
+        self._refs = dict(refs)
+        self._layers = list(layers)
+        self._shims = list(shims)
+        self._has_params = dict.fromkeys(params)
+        with Model.global_id_lock:
+            Model.global_id += 1
+            self.id = Model.global_id
+        for key, value in params.items():
+            if value is not None:
+                self.set_param(key, value)
+
+    @property
+    def layers(self) -> List["Model"]:
+        """The child layers: the list itself, which may be edited."""
+        return self._layers
+
+    @property
+    def shims(self) -> List["Shim"]:
+        """The wrapped objects of other frameworks: the list itself."""
+        return self._shims
+
+    @property
+    def attrs(self) -> Dict[str, Any]:
+        """Settings that are not learned: the dict itself, which may be edited."""
+        return self._attrs
+
+    # -- Names. has_* has three answers: False is unknown, None is known but unset.
+
+    @property
+    def param_names(self) -> Tuple[str, ...]:
+        return tuple(self._has_params)
+
+    @property
+    def grad_names(self) -> Tuple[str, ...]:
+        return tuple(name for name in self._has_params if self.has_grad(name))
+
+    @property
+    def dim_names(self) -> Tuple[str, ...]:
+        return tuple(self._dims)
+
+    @property
+    def ref_names(self) -> Tuple[str, ...]:
+        return tuple(self._refs)
+
+    # -- Dims
+
+    def has_dim(self, name: str) -> Optional[bool]:
+        if name not in self._dims:
+            return False
+        return None if self._dims[name] is None else True
+
+    def get_dim(self, name: str) -> int:
+        """KeyError if there is no such dim, ValueError if it is unset."""
+        value = self._dims.get(name)
+        if value is None:
+            raise self._no_dim(name)
+        return value
+
+    def set_dim(self, name: str, value: int, *, force: bool = False) -> None:
+        """KeyError if there is no such dim, ValueError if it has another value.
+
+        `force` allows the change as long as no parameter is set.
+        """
+        if name not in self._dims:
+            raise MissingError(
+                f"Cannot set unknown dimension '{name}' for model '{self.name}': "
+                f"it has {list(self._dims)}"
+            )
+        old = self._dims[name]
+        if old is not None and old != value:
+            if not force or any(self._has_params.values()):
+                raise ValueError(
+                    f"Attempt to change dimension '{name}' for model '{self.name}' "
+                    f"from {old} to {value}"
+                )
+        self._dims[name] = value
+
+    def maybe_get_dim(self, name: str) -> Optional[int]:
+        return self._dims.get(name)
+
+    def _no_dim(self, name: str) -> Exception:
+        text = f"Cannot get dimension '{name}' for model '{self.name}'"
+        if name not in self._dims:
+            return MissingError(f"{text}: it has {list(self._dims)}")
+        return ValueError(
+            f"{text}: value unset ({describe_dims(self)}). Give it when the layer is "
+            f"made, or call model.initialize(X=..., Y=...) with sample data"
+        )
+
+    # -- Params
+
+    def has_param(self, name: str) -> Optional[bool]:
+        return self._has_params.get(name, False)
+
+    def get_param(self, name: str) -> FloatsXd:
+        """The array itself. KeyError if there is none, or none yet."""
+        server = self._params
+        try:
+            # The body of ParamServer.get_param: this is called in every forward pass,
+            # and a second method call would cost a third of the time.
+            if server.proxy is None:
+                return server._params[self.id, name]
+            return server.get_param(self.id, name)
+        except KeyError:
+            raise self._no_param(name) from None
+
+    def maybe_get_param(self, name: str) -> Optional[FloatsXd]:
+        return self.get_param(name) if self._has_params.get(name) else None
+
+    def set_param(self, name: str, value: Optional[FloatsXd]) -> None:
+        """Store the array itself; None marks the parameter as unset."""
+        if value is None:
+            self._has_params[name] = None
+        else:
+            self._params.set_param(self.id, name, value)
+            self._has_params[name] = True
+
+    def _no_param(self, name: str) -> Exception:
+        if name not in self._has_params:
+            return MissingError(
+                f"Unknown param '{name}' for model '{self.name}': "
+                f"it has {list(self._has_params)}"
+            )
+        dims = describe_dims(self)
+        return MissingError(
+            f"Parameter '{name}' for model '{self.name}' has not been allocated yet"
+            f"{f' ({dims})' if dims else ''}. Call model.initialize(X=..., Y=...) first"
+        )
+
+    # -- Gradients
+
+    def has_grad(self, name: str) -> bool:
+        return self._params.has_grad(self.id, name)
+
+    def get_grad(self, name: str) -> FloatsXd:
+        """The array itself. KeyError if there is none."""
+        return self._params.get_grad(self.id, name)
+
+    def maybe_get_grad(self, name: str) -> Optional[FloatsXd]:
+        return self.get_grad(name) if self.has_grad(name) else None
+
+    def set_grad(self, name: str, value: FloatsXd) -> None:
+        """Store the array itself as the gradient."""
+        self._params.set_grad(self.id, name, value)
+
+    def inc_grad(self, name: str, value: FloatsXd) -> None:
+        """Add to the gradient; the first time, start with a copy of `value`."""
+        self._params.inc_grad(self.id, name, value)
+
+    def get_gradients(self) -> Dict[Tuple[int, str], Tuple[FloatsXd, FloatsXd]]:
+        """(param, gradient) by (node id, name), over the tree."""
+        return {
+            (node.id, name): (node.get_param(name), node.get_grad(name))
+            for node in self.walk()
+            for name in node.grad_names
+        }
+
+    # -- Refs: names for nodes further down the tree
+
+    def has_ref(self, name: str) -> Optional[bool]:
+        if name not in self._refs:
+            return False
+        return None if self._refs[name] is None else True
+
+    def get_ref(self, name: str) -> "Model":
+        """KeyError if there is no such ref, ValueError if it is unset."""
+        node = self._refs.get(name)
+        if node is None:
+            text = f"Cannot get reference '{name}' for model '{self.name}'"
+            if name not in self._refs:
+                raise MissingError(f"{text}: it has {list(self._refs)}")
+            raise ValueError(f"{text}: value unset. Use set_ref first")
+        return node
+
+    def maybe_get_ref(self, name: str) -> Optional["Model"]:
+        return self._refs.get(name)
+
+    def set_ref(self, name: str, value: Optional["Model"]) -> None:
+        """ValueError if the node is not part of this tree. None unsets."""
+        if value is not None and all(node is not value for node in self.walk()):
+            raise ValueError(
+                f"Cannot add reference '{name}' to a node not in tree: '{value.name}' "
+                f"is not among the layers of '{self.name}'"
+            )
+        self._refs[name] = value
+
+    # -- Running
+
+    def __call__(self, X: InT, is_train: bool) -> Tuple[OutT, Callable]:
+        """Run the forward function: (Y, backprop)."""
+        try:
+            return self._func(self, X, is_train=is_train)
+        except Exception as error:
+            note_layer(error, self, X)
+            raise
+
+    def begin_update(self, X: InT) -> Tuple[OutT, Callable[[OutT], InT]]:
+        """Run on a training batch: (Y, backprop)."""
+        try:
+            return self._func(self, X, is_train=True)
+        except Exception as error:
+            note_layer(error, self, X)
+            raise
+
+    def predict(self, X: InT) -> OutT:
+        """Run without training: Y."""
+        try:
+            return self._func(self, X, is_train=False)[0]
+        except Exception as error:
+            note_layer(error, self, X)
+            raise
+
+    def initialize(self, X: Optional[InT] = None, Y: Optional[OutT] = None) -> "Model":
+        """Infer missing dims from sample data and allocate the parameters.
+
+        Inside `data_validation(True)`, DataValidationError if the data does not fit the
+        annotations of the forward function.
+        """
+        try:
+            if DATA_VALIDATION.get():
+                validate_fwd_input_output(self.name, self._func, X, Y)
+            if self.init is not None:
+                self.init(self, X=X, Y=Y)
+        except Exception as error:
+            note_layer(error, self, X)
+            raise
+        return self
+
+    def finish_update(self, optimizer: "Optimizer") -> None:
+        """Update all parameters that have a gradient, those of shims first.
+
+        The optimizer zeroes the gradients in place.
+        """
+        nodes = list(self.walk())
+        for node in nodes:
+            for shim in node._shims:
+                shim.finish_update(optimizer)
+        for node in nodes:
+            _update_params(node, optimizer)
+
+    def replace_callbacks(
+        self, forward: Callable, *, init: Optional[Callable] = None
+    ) -> None:
+        """Set the forward function and the init function (None: there is none)."""
+        self._func = forward
+        self.init = init
+
+    @contextmanager
+    def use_params(self, params: Dict[Tuple[int, str], FloatsXd]):
+        """Work with other parameters inside a block, e.g. `optimizer.averages`.
+
+        Keys are (node id, name); those that are not in this tree are ignored. The old
+        parameters come back at the end, also after an exception.
+        """
+        backup = []
+        try:
+            with ExitStack() as stack:
+                for node in self.walk():
+                    for name in node._has_params:
+                        key = (node.id, name)
+                        if key in params:
+                            backup.append((node, name, node.get_param(name)))
+                            node.set_param(name, params[key])
+                    for shim in node._shims:
+                        stack.enter_context(shim.use_params(params))
+                yield
+        finally:
+            for node, name, param in backup:
+                node.set_param(name, param)
+
+    # -- The tree
+
+    def walk(self, *, order: str = "bfs") -> Iterable["Model"]:
+        """Each node of the tree once, this one included.
+
+        Order: "bfs" breadth first, "dfs_pre" each node before its layers, "dfs_post"
+        each node after its layers.
+        """
+        if order == "bfs":
+            return walk_bfs(self)
+        elif order == "dfs_pre":
+            return walk_dfs(self, post_order=False)
+        elif order == "dfs_post":
+            return walk_dfs(self, post_order=True)
+        raise ValueError(
+            f"Invalid order: expected 'bfs', 'dfs_pre' or 'dfs_post', got {order!r}"
+        )
+
+    # (these two stand in _tree.py)
+    remove_node = remove_node
+    replace_node = replace_node
+
+    def copy(self: SelfT) -> SelfT:
+        """A copy with new ids, own parameters, gradients and attrs.
+
+        Forward and init functions are shared. A layer or shim that occurs twice is
+        copied once. Refs into the tree point into the copy; others become unset.
+        """
+        nodes = list(self.walk())
+        shims: Dict[int, Any] = {}
+        copies: Dict[int, Model] = {}
+        for node in nodes:
+            for shim in node._shims:
+                if id(shim) not in shims:
+                    shims[id(shim)] = shim.copy()
+            copies[id(node)] = _copy_node(node, [shims[id(s)] for s in node._shims])
+        for node in nodes:
+            twin = copies[id(node)]
+            twin._layers.extend(copies[id(layer)] for layer in node._layers)
+            twin._refs.update(
+                (name, copies.get(id(ref))) for name, ref in node._refs.items()
+            )
+        return copies[id(self)]  # type: ignore[return-value]  # Model, as documented
+
+    def to_gpu(self, gpu_id: int) -> None:
+        """Move the tree to a CUDA device, in place."""
+        if compat.cupy is None:
+            raise ImportError(
+                f"Model.to_gpu: moving '{self.name}' to a GPU needs cupy: "
+                f'pip install "thinc[cuda12x]"'
+            )
+        with compat.cupy.cuda.device.Device(gpu_id):
+            self._to_ops(CupyOps())
+
+    def to_cpu(self) -> None:
+        """Move the tree to the CPU, in place."""
+        self._to_ops(NumpyOps())
+
+    def _to_ops(self, ops: Ops) -> None:
+        for node in self.walk():
+            node.ops = ops
+            for name in node._has_params:
+                if node.has_param(name):
+                    node.set_param(name, ops.asarray_f(node.get_param(name)))
+                if node.has_grad(name):
+                    node.set_grad(name, ops.asarray_f(node.get_grad(name)))
+            for shim in node._shims:
+                shim.to_device(ops.device_type, ops.device_id)
+
+    # -- Serialization: these are methods that stand in _serialize.py
+
+    to_dict = _serialize.to_dict
+    from_dict = _serialize.from_dict
+    can_from_dict = _serialize.can_from_dict
+    to_bytes = _serialize.to_bytes
+    from_bytes = _serialize.from_bytes
+    can_from_bytes = _serialize.can_from_bytes
+    to_disk = _serialize.to_disk
+    from_disk = _serialize.from_disk
+    can_from_disk = _serialize.can_from_disk
+
+
+def _update_params(node: Model, optimizer: "Optimizer") -> None:
+    """Pass each parameter of one node and its gradient through the optimizer."""
+    for name in node._has_params:
+        if node.has_grad(name):
+            param, _ = optimizer(
+                (node.id, name), node.get_param(name), node.get_grad(name)
+            )
+            node.set_param(name, param)
+
+
+def _copy_node(node: Model, shims: List[Any]) -> Model:
+    """A copy of one node without its layers and refs."""
+    params = {
+        name: copy.deepcopy(node.maybe_get_param(name)) for name in node.param_names
+    }
+    twin: Model = Model(
+        node.name,
+        node._func,
+        dims=node._dims,
+        params=params,
+        shims=shims,
+        attrs=copy.deepcopy(node._attrs),
+        ops=node.ops,  # type: ignore[arg-type]  # the parameter names two of the Ops
+    )
+    twin.init = node.init
+    for name in node.grad_names:
+        twin.set_grad(name, copy.deepcopy(node.get_grad(name)))
+    return twin
+
+
+__all__ = [
+    "Model",
+    "serialize_attr",
+    "deserialize_attr",
+    "change_attr_values",
+    "set_dropout_rate",
+    "wrap_model_recursive",
+]

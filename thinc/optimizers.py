@@ -1,0 +1,506 @@
+"""SGD, Adam and RAdam, with gradient clipping, L2 and averages of the weights.
+
+One `Optimizer` serves a whole model: its state is kept per parameter, under the key
+(model id, parameter name).
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from math import sqrt
+from typing import Any, Dict, List, Optional, Tuple, Union, cast
+
+import numpy
+
+from . import compat
+from .backends import CupyOps, NumpyOps, Ops, get_array_ops
+from .config import registry
+from .schedules import Schedule
+from .types import FloatsXd, Generator
+
+__all__ = ["ADAM_DEFAULTS", "Adam", "Optimizer", "RAdam", "SGD", "SGD_DEFAULTS"]
+
+KeyT = Tuple[int, str]
+FloatOrSeq = Union[float, List[float], Generator]
+IntOrSeq = Union[int, List[int], Generator]
+
+SGD_DEFAULTS: Dict[str, Union[float, bool, int]] = {
+    "L2": 0.0,
+    "L2_is_weight_decay": True,
+    "grad_clip": 1.0,
+}
+
+ADAM_DEFAULTS: Dict[str, Union[float, bool, int]] = {
+    "learn_rate": 0.001,
+    "beta1": 0.9,
+    "beta2": 0.999,
+    "eps": 1e-08,
+    "L2": 0.0,
+    "grad_clip": 1.0,
+    "L2_is_weight_decay": True,
+}
+
+
+@registry.optimizers("RAdam.v1")
+def RAdam(
+    learn_rate: FloatOrSeq = ADAM_DEFAULTS["learn_rate"],
+    *,
+    beta1: FloatOrSeq = ADAM_DEFAULTS["beta1"],
+    beta2: FloatOrSeq = ADAM_DEFAULTS["beta2"],
+    eps: FloatOrSeq = ADAM_DEFAULTS["eps"],
+    L2: FloatOrSeq = ADAM_DEFAULTS["L2"],
+    L2_is_weight_decay: bool = cast(bool, ADAM_DEFAULTS["L2_is_weight_decay"]),
+    grad_clip: FloatOrSeq = ADAM_DEFAULTS["grad_clip"],
+    use_averages: bool = True,
+) -> "Optimizer":
+    """Adam with rectified variance.  Liu et al. 2020, https://arxiv.org/abs/1908.03265
+
+    `lr_scale` acts on the weight decay only, and the step count is one ahead.
+    """
+    return Optimizer(
+        learn_rate,
+        beta1=beta1,
+        beta2=beta2,
+        eps=eps,
+        grad_clip=grad_clip,
+        L2_is_weight_decay=L2_is_weight_decay,
+        L2=L2,
+        use_averages=use_averages,
+        use_radam=True,
+    )
+
+
+@registry.optimizers("Adam.v1")
+def Adam(
+    learn_rate: FloatOrSeq = ADAM_DEFAULTS["learn_rate"],
+    *,
+    L2: FloatOrSeq = ADAM_DEFAULTS["L2"],
+    beta1: FloatOrSeq = ADAM_DEFAULTS["beta1"],
+    beta2: FloatOrSeq = ADAM_DEFAULTS["beta2"],
+    eps: FloatOrSeq = ADAM_DEFAULTS["eps"],
+    grad_clip: FloatOrSeq = ADAM_DEFAULTS["grad_clip"],
+    L2_is_weight_decay: bool = cast(bool, ADAM_DEFAULTS["L2_is_weight_decay"]),
+    use_averages: bool = True,
+) -> "Optimizer":
+    """Adam.  Kingma & Ba 2015, https://arxiv.org/abs/1412.6980
+
+    With L2 as weight decay it is AdamW: Loshchilov & Hutter 2019,
+    https://arxiv.org/abs/1711.05101
+    """
+    return Optimizer(
+        learn_rate,
+        L2=L2,
+        beta1=beta1,
+        beta2=beta2,
+        eps=eps,
+        grad_clip=grad_clip,
+        L2_is_weight_decay=L2_is_weight_decay,
+        use_averages=use_averages,
+        use_radam=False,
+    )
+
+
+@registry.optimizers("SGD.v1")
+def SGD(
+    learn_rate: FloatOrSeq,
+    *,
+    L2: FloatOrSeq = SGD_DEFAULTS["L2"],
+    grad_clip: FloatOrSeq = SGD_DEFAULTS["grad_clip"],
+    L2_is_weight_decay: bool = cast(bool, SGD_DEFAULTS["L2_is_weight_decay"]),
+    use_averages: bool = True,
+) -> "Optimizer":
+    """Stochastic gradient descent: w -= learn_rate * gradient."""
+    return Optimizer(
+        learn_rate,
+        L2=L2,
+        grad_clip=grad_clip,
+        L2_is_weight_decay=L2_is_weight_decay,
+        beta1=0.0,
+        beta2=0.0,
+        use_averages=use_averages,
+    )
+
+
+# Optimizer attribute -> name of the argument.
+_SCHEDULED = {
+    "grad_clip": "grad_clip",
+    "learn_rate": "learn_rate",
+    "b1": "beta1",
+    "b2": "beta2",
+    "eps": "eps",
+    "L2": "L2",
+}
+
+# Backends without state of their own: one for all parameters on the CPU.
+_numpy_ops = NumpyOps()
+
+
+class Optimizer:
+    """Updates one parameter at a time: `optimizer(key, weights, gradient)`.
+
+    `learn_rate`, `b1`, `b2`, `eps`, `L2` and `grad_clip` are plain numbers and may be
+    assigned. Each can be given as a number, a list, an iterator or a `Schedule`; then
+    its first value holds at once and `step_schedules()` takes the next. After the last
+    value of a list or iterator, that value stays.
+    """
+
+    mom1: Dict[KeyT, FloatsXd]
+    mom2: Dict[KeyT, FloatsXd]
+    averages: Optional[Dict[KeyT, FloatsXd]]
+    schedules: Dict[str, Generator]
+    nr_update: Dict[KeyT, int]
+    last_seen: Dict[KeyT, int]
+    grad_clip: float
+    learn_rate: float
+    b1: float
+    b2: float
+    eps: float
+    L2: float
+    use_radam: bool
+    L2_is_weight_decay: bool
+    _radam_buffer: List[List[Optional[float]]]
+
+    # _radam_buffer is part of the known layout of pickles; nothing is cached in it.
+    __slots__ = [
+        "mom1",
+        "mom2",
+        "averages",
+        "schedules",
+        "nr_update",
+        "last_seen",
+        "grad_clip",
+        "learn_rate",
+        "b1",
+        "b2",
+        "eps",
+        "L2",
+        "use_radam",
+        "L2_is_weight_decay",
+        "_radam_buffer",
+        "_step",
+        "_last_score",
+    ]
+
+    def __init__(
+        self,
+        learn_rate: FloatOrSeq,
+        *,
+        L2: FloatOrSeq = ADAM_DEFAULTS["L2"],
+        beta1: FloatOrSeq = ADAM_DEFAULTS["beta1"],
+        beta2: FloatOrSeq = ADAM_DEFAULTS["beta2"],
+        eps: FloatOrSeq = ADAM_DEFAULTS["eps"],
+        grad_clip: FloatOrSeq = ADAM_DEFAULTS["grad_clip"],
+        use_averages: bool = True,
+        use_radam: bool = False,
+        L2_is_weight_decay: bool = True,
+    ) -> None:
+        """learn_rate: how far a step goes.
+        L2: how strongly weights are pulled to 0, by weight decay or, with
+            L2_is_weight_decay=False, through the gradient.
+        beta1, beta2: decay of the first and second moment; both 0 for plain SGD.
+        grad_clip: the largest norm of a gradient; 0 does not clip.
+        use_averages: keep a moving average of each parameter in `averages`.
+        """
+        self.mom1 = {}
+        self.mom2 = {}
+        self.averages = {} if use_averages else None
+        self.schedules = {}
+        self.nr_update = defaultdict(int)
+        self.last_seen = defaultdict(int)
+        self._step = 0
+        self._last_score: Optional[Tuple[int, float]] = None
+        self._set_attr_or_schedule("grad_clip", grad_clip)
+        self._set_attr_or_schedule("learn_rate", learn_rate)
+        self._set_attr_or_schedule("b1", beta1)
+        self._set_attr_or_schedule("b2", beta2)
+        self._set_attr_or_schedule("eps", eps)
+        self._set_attr_or_schedule("L2", L2)
+        self.use_radam = use_radam
+        self.L2_is_weight_decay = L2_is_weight_decay
+        self._radam_buffer = [[None, None, None] for _ in range(10)]
+
+    def _set_attr_or_schedule(self, name: str, value: Any) -> None:
+        if isinstance(value, numpy.number):
+            value = value.item()
+        if isinstance(value, (float, bool, int)):
+            setattr(self, name, value)
+            return
+        schedule = iter(value) if isinstance(value, list) else value
+        try:
+            first = next(schedule)
+        except (StopIteration, TypeError) as error:
+            raise ValueError(
+                f"Invalid schedule for '{_SCHEDULED[name]}' ({type(value)}): expected "
+                "a number, a list of numbers, an iterator or a Schedule with at least "
+                f"one value. {error}"
+            ) from error
+        self.schedules[name] = schedule
+        setattr(self, name, first)
+
+    # ------------------------------------------------------------------- schedules
+
+    def step_schedules(self) -> None:
+        """Take the next value of each schedule; call it once per batch."""
+        self._step += 1
+        for name, schedule in self.schedules.items():
+            try:
+                if isinstance(schedule, Schedule):
+                    value = schedule.advance(last_score=self._last_score)
+                else:
+                    value = next(schedule)
+            except StopIteration:
+                continue  # the last value stays
+            setattr(self, name, value)
+
+    @property
+    def step(self) -> int:
+        """How often step_schedules() was called."""
+        return self._step
+
+    @property
+    def last_score(self) -> Optional[Tuple[int, float]]:
+        """The step at which a score was last assigned, and that score.
+
+        Assign a score (higher is better) after each evaluation: schedules such as
+        `plateau` react to it, at once.
+        """
+        return self._last_score
+
+    @last_score.setter
+    def last_score(self, score: float) -> None:
+        self._last_score = (self._step, score)
+        for name, schedule in self.schedules.items():
+            if isinstance(schedule, Schedule):
+                value = schedule.refresh(last_score=self._last_score)
+                setattr(self, name, value)
+
+    # --------------------------------------------------------------------- updates
+
+    def __call__(
+        self,
+        key: KeyT,
+        weights: FloatsXd,
+        gradient: FloatsXd,
+        *,
+        lr_scale: float = 1.0,
+    ) -> Tuple[FloatsXd, FloatsXd]:
+        """Update the weights in place, and set the gradient to 0.
+
+        key: the parameter, under which its moments and average are kept.
+        Returns (weights, gradient). Arrays without elements are left alone.
+        """
+        if not gradient.size:
+            return weights, gradient
+        ops = _numpy_ops if type(weights) is numpy.ndarray else get_array_ops(weights)
+        self.nr_update[key] = nr_update = self.nr_update[key] + 1
+        L2 = self.L2
+        if L2 != 0 and not self.L2_is_weight_decay:
+            gradient += L2 * weights
+        if self.grad_clip:
+            ops.clip_gradient(gradient, self.grad_clip)
+        if self.use_radam:
+            self._radam(ops, key, weights, gradient, nr_update + 1)
+        elif self.b1 > 0.0 and self.b2 > 0.0:
+            self._adam(ops, key, weights, gradient, nr_update, lr_scale)
+        elif self.b2 > 0.0:
+            raise NotImplementedError(
+                f"Optimizer: beta1 = {self.b1} with beta2 = {self.b2} is no known "
+                "method. Set both above 0 for Adam, or beta2 = 0 for SGD"
+            )
+        else:
+            weights -= float(lr_scale * self.learn_rate) * gradient
+            gradient.fill(0)
+        if L2 != 0 and self.L2_is_weight_decay:
+            weights -= lr_scale * self.learn_rate * L2 * weights
+        if self.averages is not None:
+            average = self.averages.get(key)
+            if average is None:
+                average = ops.alloc(weights.shape, dtype=weights.dtype)
+                self.averages[key] = average
+            ops.update_averages(average, weights, nr_update)
+        return weights, gradient
+
+    def _moments(
+        self, ops: Ops, key: KeyT, weights: FloatsXd
+    ) -> Tuple[FloatsXd, FloatsXd]:
+        if key not in self.mom1:
+            self.mom1[key] = ops.alloc(weights.size, dtype=weights.dtype)
+            self.mom2[key] = ops.alloc(weights.size, dtype=weights.dtype)
+        return self.mom1[key], self.mom2[key]
+
+    def _adam(
+        self,
+        ops: Ops,
+        key: KeyT,
+        weights: FloatsXd,
+        gradient: FloatsXd,
+        nr_update: int,
+        lr_scale: float,
+    ) -> None:
+        b1 = self.b1
+        b2 = self.b2
+        mom1, mom2 = self._moments(ops, key, weights)
+        fix1 = 1.0 - b1**nr_update
+        fix2 = 1.0 - b2**nr_update
+        learn_rate = lr_scale * self.learn_rate * sqrt(fix2) / fix1
+        # Views, unless an array is not contiguous or the gradient of another dtype.
+        flat_weights = weights.reshape(-1)
+        flat_gradient = gradient.reshape(-1)
+        if gradient.dtype is not weights.dtype:
+            flat_gradient = flat_gradient.astype(weights.dtype, copy=False)
+        ops.adam(flat_weights, flat_gradient, mom1, mom2, b1, b2, self.eps, learn_rate)
+        if not weights.flags.c_contiguous:
+            weights[...] = flat_weights.reshape(weights.shape)
+        # The kernels, which take float32 and float64, set what they read to 0.
+        dtype = gradient.dtype
+        if not (
+            dtype is weights.dtype
+            and dtype.char in "fd"
+            and gradient.flags.c_contiguous
+        ):
+            gradient.fill(0)
+
+    def _radam(
+        self, ops: Ops, key: KeyT, weights: FloatsXd, gradient: FloatsXd, step: int
+    ) -> None:
+        """Moments as in Adam; the step is scaled by how far the variance of
+        1 / sqrt(v) can be trusted (k), and ignores v as long as it cannot (rho < 5).
+        """
+        # A numpy.float64 would turn float32 arrays into float64 ones.
+        b1, b2, learn_rate = float(self.b1), float(self.b2), float(self.learn_rate)
+        mom1, mom2 = self._moments(ops, key, weights)
+        flat_gradient = gradient.reshape(-1)
+        mom1 *= b1
+        mom1 += (1.0 - b1) * flat_gradient
+        mom2 *= b2
+        mom2 += (1.0 - b2) * flat_gradient**2
+        b2_power = b2**step
+        rho_max = 2.0 / (1.0 - b2) - 1.0
+        rho = rho_max - 2.0 * step * b2_power / (1.0 - b2_power)
+        fix1 = 1.0 - b1**step
+        if rho >= 5:
+            k = sqrt(
+                (1.0 - b2_power)
+                * ((rho - 4.0) / (rho_max - 4.0))
+                * ((rho - 2.0) / rho)
+                * (rho_max / (rho_max - 2.0))
+            )
+            update = mom1 / (ops.xp.sqrt(mom2) + float(self.eps))
+            update *= k * learn_rate / fix1
+        else:
+            update = mom1 * (learn_rate / fix1)
+        weights -= update.reshape(weights.shape)
+        gradient.fill(0)
+
+    # ----------------------------------------------------------------- moving, state
+
+    def to_gpu(self, gpu_id: int = 0) -> None:
+        """Move the moments and averages to a GPU, as `Model.to_gpu` does the model."""
+        self._map_arrays(CupyOps(device_id=gpu_id).asarray)
+
+    def to_cpu(self) -> None:
+        """Move the moments and averages to the CPU."""
+        self._map_arrays(lambda array: get_array_ops(array).to_numpy(array))
+
+    def _map_arrays(self, convert: Callable[[Any], Any]) -> None:
+        for arrays in (self.mom1, self.mom2, self.averages):
+            if arrays is not None:
+                for key, array in arrays.items():
+                    arrays[key] = convert(array)
+
+    def to_bytes(self) -> bytes:
+        """The state of the training: moments, averages, counts, numbers, schedules.
+
+        The settings (which schedules there are, use_radam, ...) are not in it: it is
+        loaded into an optimizer that was made with the same arguments.
+        """
+        schedules = {
+            name: schedule.get_state() if isinstance(schedule, Schedule) else {}
+            for name, schedule in self.schedules.items()
+        }
+        message = {
+            "step": self._step,
+            "last_score": None if self._last_score is None else [*self._last_score],
+            "numbers": {name: getattr(self, name) for name in _SCHEDULED},
+            "schedules": schedules,
+            "nr_update": _to_items(self.nr_update),
+            "mom1": _to_items(self.mom1, _to_little_endian),
+            "mom2": _to_items(self.mom2, _to_little_endian),
+            "averages": (
+                None
+                if self.averages is None
+                else _to_items(self.averages, _to_little_endian)
+            ),
+        }
+        return compat.srsly.msgpack_dumps(message)
+
+    def from_bytes(
+        self, bytes_data: bytes, *, rename: Optional[Callable[[KeyT], KeyT]] = None
+    ) -> "Optimizer":
+        """Load what `to_bytes` gave, and return self. Arrays are put on the CPU.
+
+        rename: gives the new key for a stored one. Model ids are counted anew in each
+            process; use it where the model was not built in the same order.
+
+        A list or an iterator cannot be set back: it is run forward to the stored
+        step, so give a fresh one. Raises ValueError if it is past that step already,
+        or if other attributes have schedules here.
+        """
+        message = compat.srsly.msgpack_loads(bytes_data)
+        stored = message["schedules"]
+        if set(stored) != set(self.schedules):
+            raise ValueError(
+                "Optimizer.from_bytes: expected the attributes with schedules to be "
+                f"{sorted(stored)}, as when it was saved, got "
+                f"{sorted(self.schedules)}. Make it with the same arguments"
+            )
+        behind = message["step"] - self._step
+        for name, schedule in self.schedules.items():
+            if isinstance(schedule, Schedule):
+                schedule.set_state(stored[name])
+            elif behind < 0:
+                raise ValueError(
+                    f"Optimizer.from_bytes: the iterator for '{_SCHEDULED[name]}' is "
+                    f"at step {self._step} and cannot go back to {message['step']}. "
+                    "Make a new optimizer, or use a Schedule"
+                )
+            else:
+                _skip(schedule, behind)
+        for name, value in message["numbers"].items():
+            setattr(self, name, value)
+        self._step = message["step"]
+        score = message["last_score"]
+        self._last_score = None if score is None else (score[0], score[1])
+        self.nr_update = defaultdict(int, _from_items(message["nr_update"], rename))
+        self.mom1 = _from_items(message["mom1"], rename)
+        self.mom2 = _from_items(message["mom2"], rename)
+        averages = message["averages"]
+        self.averages = None if averages is None else _from_items(averages, rename)
+        return self
+
+
+def _skip(schedule: Iterator, n: int) -> None:
+    for _ in range(n):
+        if next(schedule, None) is None:
+            break
+
+
+def _to_little_endian(array: FloatsXd) -> Any:
+    return get_array_ops(array).to_numpy(array, byte_order="<")
+
+
+def _to_items(
+    values: Dict[KeyT, Any], convert: Callable[[Any], Any] = lambda value: value
+) -> List[List[Any]]:
+    return [[*key, convert(value)] for key, value in values.items()]
+
+
+def _from_items(
+    items: List[List[Any]], rename: Optional[Callable[[KeyT], KeyT]]
+) -> Dict[KeyT, Any]:
+    values = {}
+    for model_id, name, value in items:
+        key = (model_id, name)
+        if isinstance(value, numpy.ndarray):
+            value = value.astype(value.dtype.newbyteorder("="))  # also a writable copy
+        values[key if rename is None else rename(key)] = value
+    return values

@@ -1,0 +1,136 @@
+"""`MXNetShim`: a gluon block as part of a model."""
+
+import copy
+import os
+import tempfile
+from typing import TYPE_CHECKING, Any, List
+
+from .. import compat
+from ..optimizers import Optimizer
+from ..types import ArgsKwargs, FloatsXd
+from ..util import (
+    convert_recursive,
+    get_array_module,
+    is_mxnet_array,
+    mxnet2xp,
+    xp2mxnet,
+)
+from .shim import Shim, _next_id
+
+if TYPE_CHECKING:
+    import mxnet as mx
+
+
+class MXNetShim(Shim):
+    """Runs, updates, moves and saves a gluon block.
+
+    All its parameters are one vector to our optimizers, key (id, "mxnet-shim").
+    """
+
+    def __call__(self, inputs, is_train):
+        if is_train:
+            return self.begin_update(inputs)
+        return self.predict(inputs), _no_backprop
+
+    def predict(self, inputs: ArgsKwargs) -> Any:
+        """The block's output in prediction mode."""
+        with compat.mxnet.autograd.pause(train_mode=False):
+            return self._model(*inputs.args, **inputs.kwargs)
+
+    def begin_update(self, inputs: ArgsKwargs):
+        """The output, and a callback that turns the `ArgsKwargs` of
+        mxnet.autograd.backward into the gradients of the inputs."""
+        autograd = compat.mxnet.autograd
+        with autograd.record(train_mode=True):
+            output = self._model(*inputs.args, **inputs.kwargs)
+
+        def backprop(grads: ArgsKwargs) -> ArgsKwargs:
+            autograd.backward(*grads.args, **grads.kwargs)
+            return convert_recursive(is_mxnet_array, lambda x: x.grad, inputs)
+
+        return output, backprop
+
+    def finish_update(self, optimizer: Optimizer):
+        """One call of our optimizer for the vector of all parameters."""
+        parameters = [
+            p for p in self._model.collect_params().values() if p.grad_req != "null"
+        ]
+        if not parameters:
+            return
+        ctx = parameters[0].list_ctx()[0]
+        values = [mxnet2xp(p.data(ctx)) for p in parameters]
+        grads = [mxnet2xp(p.grad(ctx)) for p in parameters]
+        updated, _ = optimizer((self.id, "mxnet-shim"), _concat(values), _concat(grads))
+        start = 0
+        for parameter, value in zip(parameters, values):
+            part = updated[start : start + value.size].reshape(value.shape)
+            parameter.set_data(xp2mxnet(part).as_in_context(ctx))
+            parameter.zero_grad()
+            start += value.size
+
+    def copy(self, ctx: "mx.context.Context" = None):  # type: ignore[assignment]  # the interface's signature
+        """A copy with an id of its own, on another device if one is given."""
+        if ctx is None:
+            ctx = compat.mxnet.current_context()
+        copied = copy.copy(self)
+        copied.id = _next_id()
+        copied.cfg = copy.deepcopy(self.cfg)
+        copied._model = copy.deepcopy(self._model)
+        copied._model.initialize(ctx=ctx, force_reinit=True)
+        _load_parameters(copied._model, _parameter_bytes(self._model), ctx)
+        return copied
+
+    def to_device(self, device_type: str, device_id: int):
+        if device_type == "cpu":
+            ctx = compat.mxnet.cpu()
+        elif device_type == "gpu":
+            ctx = compat.mxnet.gpu(device_id)
+        else:
+            raise ValueError(
+                f"Unexpected device_type: {device_type}. Try 'cpu' or 'gpu'."
+            )
+        self._model.collect_params().reset_ctx(ctx)
+
+    def to_bytes(self):
+        """The config and the block's parameter file, as msgpack."""
+        return compat.srsly.msgpack_dumps(
+            {"config": self.cfg, "state": _parameter_bytes(self._model)}
+        )
+
+    def from_bytes(self, bytes_data):
+        message = compat.srsly.msgpack_loads(bytes_data)
+        self.cfg = message["config"]
+        _load_parameters(self._model, message["state"], compat.mxnet.current_context())
+        return self
+
+
+def _parameter_bytes(block: Any) -> bytes:
+    """MXNet writes and reads files by name only."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "parameters")
+        block.save_parameters(path)
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def _load_parameters(block: Any, data: bytes, ctx: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "parameters")
+        with open(path, "wb") as file:
+            file.write(data)
+        block.load_parameters(path, ctx=ctx)
+
+
+def _concat(arrays: List[FloatsXd]) -> FloatsXd:
+    xp = get_array_module(arrays[0])
+    return xp.concatenate([array.ravel() for array in arrays])
+
+
+def _no_backprop(grads: Any) -> Any:
+    raise RuntimeError(
+        "The callback of a predict call has no gradient. Use begin_update, or call the "
+        "model with is_train=True"
+    )
+
+
+__all__ = ["MXNetShim"]

@@ -1,0 +1,86 @@
+"""`Shim`: how parameters that another framework owns take part in a model."""
+
+import copy
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union
+
+
+class Shim:
+    """Holds a model of another framework: runs it, updates it, moves it, saves it.
+
+    A subclass implements `__call__`, `finish_update`, `to_device`, `to_bytes` and
+    `from_bytes`. Parameters are seen by our optimizers under the key (shim id, name).
+    """
+
+    global_id: int = 0
+    global_id_lock: threading.Lock = threading.Lock()
+    cfg: Dict
+    _model: Any
+    _optimizer: Optional[Any]
+
+    def __init__(self, model: Any, config=None, optimizer: Any = None):
+        self.id = _next_id()
+        self.cfg = dict(config) if config is not None else {}
+        self._model = model
+        self._optimizer = optimizer
+
+    def __call__(self, inputs, is_train: bool) -> Tuple[Any, Callable[..., Any]]:
+        """The output, and the callback that turns its gradient into the inputs'."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement __call__")
+
+    def predict(self, fwd_args: Any) -> Any:
+        return self(fwd_args, is_train=False)[0]
+
+    def begin_update(self, fwd_args: Any) -> Tuple[Any, Callable[..., Any]]:
+        return self(fwd_args, is_train=True)
+
+    def finish_update(self, optimizer):
+        """Update the parameters with the gradients collected so far."""
+        raise NotImplementedError(
+            f"{type(self).__name__} does not implement finish_update"
+        )
+
+    @contextmanager
+    def use_params(self, params) -> Iterator[None]:
+        """Parameters replaced for a while; nothing here."""
+        yield
+
+    def copy(self):
+        """A deep copy with an id of its own: optimizers keep state by id."""
+        copied = copy.deepcopy(self)
+        copied.id = _next_id()
+        return copied
+
+    def to_device(self, device_type: str, device_id: int):
+        raise NotImplementedError(f"{type(self).__name__} does not implement to_device")
+
+    def to_disk(self, path: Union[str, Path]):
+        """Write `to_bytes()` to a file: a name, or anything with open("wb")."""
+        target = Path(path) if isinstance(path, str) else path
+        with target.open("wb") as file:
+            file.write(self.to_bytes())
+
+    def from_disk(self, path: Union[str, Path]) -> "Shim":
+        """Load what `to_disk` wrote; returns what `from_bytes` returns."""
+        source = Path(path) if isinstance(path, str) else path
+        with source.open("rb") as file:
+            return self.from_bytes(file.read())
+
+    def to_bytes(self):
+        raise NotImplementedError(f"{type(self).__name__} does not implement to_bytes")
+
+    def from_bytes(self, data) -> "Shim":
+        raise NotImplementedError(
+            f"{type(self).__name__} does not implement from_bytes"
+        )
+
+
+def _next_id() -> int:
+    with Shim.global_id_lock:
+        Shim.global_id += 1
+        return Shim.global_id
+
+
+__all__ = ["Shim"]

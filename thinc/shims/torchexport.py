@@ -1,0 +1,91 @@
+"""`TorchExportShim`: a program made by `torch.export`, which is saved with its code."""
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Optional
+
+from .. import compat
+from ..util import assert_pytorch_installed, get_torch_default_device
+from .pytorch import PyTorchShim
+from .pytorch_grad_scaler import PyTorchGradScaler
+
+if TYPE_CHECKING:
+    import torch
+
+
+class TorchExportShim(PyTorchShim):
+    """As PyTorchShim. The bytes hold the code too, so they load into a shim of None.
+
+    A program has no modes: it does in training and in prediction what the module did
+    in the mode it was exported in (in evaluation mode, nothing is dropped out).
+    """
+
+    def __init__(
+        self,
+        program: Optional["torch.export.ExportedProgram"],
+        config=None,
+        optimizer: Any = None,
+        mixed_precision: bool = False,
+        grad_scaler: Optional[PyTorchGradScaler] = None,
+        device: Optional["torch.device"] = None,
+    ):
+        assert_pytorch_installed()
+        if program is not None and not _is_program(program):
+            raise ValueError(
+                "TorchExportShim must be initialized with an ExportedProgram, as "
+                "torch.export.export returns it, or None (for deserialization), got "
+                f"{type(program).__name__}"
+            )
+        # The module runs the program, and both share their parameters.
+        module = None if program is None else program.module()
+        super().__init__(
+            module, config, optimizer, mixed_precision, grad_scaler, device
+        )
+        self._program = program
+
+    def _set_mode(self, training: bool) -> None:
+        pass  # a program has no modes, and its module refuses to be switched
+
+    def copy(self):
+        """A copy with parameters and an id of its own."""
+        copied = type(self)(
+            None if self._program is None else _load(_save(self._program)),
+            self.cfg,
+            self._optimizer,
+            self._mixed_precision,
+        )
+        if copied._model is not None:
+            copied._model.to(self.device)
+        return copied
+
+    def to_bytes(self):
+        """The config and the program with its parameters, as msgpack."""
+        return compat.srsly.msgpack_dumps(
+            {"config": self.cfg, "program": _save(self._program)}
+        )
+
+    def from_bytes(self, bytes_data):
+        device = get_torch_default_device()
+        message = compat.srsly.msgpack_loads(bytes_data)
+        self.cfg = message["config"]
+        self._program = _load(message["program"])
+        self._model = self._program.module()
+        self._model.to(device)
+        self._grad_scaler.to_(device)
+        return self
+
+
+def _is_program(obj: Any) -> bool:
+    return isinstance(obj, compat.torch.export.ExportedProgram)
+
+
+def _save(program: Any) -> bytes:
+    buffer = BytesIO()
+    compat.torch.export.save(program, buffer)
+    return buffer.getvalue()
+
+
+def _load(data: bytes) -> Any:
+    return compat.torch.export.load(BytesIO(data))
+
+
+__all__ = ["TorchExportShim"]

@@ -1,0 +1,54 @@
+"""`TorchScriptShim`: a TorchScript module, which is saved with its code."""
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Optional
+
+from .. import compat
+from ..util import assert_pytorch_installed, get_torch_default_device
+from .pytorch import PyTorchShim
+from .pytorch_grad_scaler import PyTorchGradScaler
+
+if TYPE_CHECKING:
+    import torch
+
+
+class TorchScriptShim(PyTorchShim):
+    """As PyTorchShim. The bytes hold the code too, so they load into a shim of None."""
+
+    def __init__(
+        self,
+        model: Optional["torch.jit.ScriptModule"],
+        config=None,
+        optimizer: Any = None,
+        mixed_precision: bool = False,
+        grad_scaler: Optional[PyTorchGradScaler] = None,
+        device: Optional["torch.device"] = None,
+    ):
+        assert_pytorch_installed()
+        if model is not None and not isinstance(model, compat.torch.jit.ScriptModule):
+            raise ValueError(
+                "TorchScriptShim must be initialized with ScriptModule or None (for "
+                f"deserialization), got {type(model).__name__}"
+            )
+        super().__init__(model, config, optimizer, mixed_precision, grad_scaler, device)
+
+    def to_bytes(self):
+        buffer = BytesIO()
+        compat.torch.jit.save(self._model, buffer)
+        return compat.srsly.msgpack_dumps(
+            {"config": self.cfg, "model": buffer.getvalue()}
+        )
+
+    def from_bytes(self, bytes_data):
+        device = get_torch_default_device()
+        message = compat.srsly.msgpack_loads(bytes_data)
+        # torch.jit.load does not map to Metal: by way of the CPU.
+        location = compat.torch.device("cpu") if device.type == "mps" else device
+        model = compat.torch.jit.load(BytesIO(message["model"]), map_location=location)
+        self.cfg = message["config"]
+        self._model = model.to(device)
+        self._grad_scaler.to_(device)
+        return self
+
+
+__all__ = ["TorchScriptShim"]

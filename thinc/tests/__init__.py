@@ -1,0 +1,1 @@
+"""Helpers that other packages' tests import; our own tests are not installed."""

@@ -1,0 +1,380 @@
+"""Array annotations, batches of sequences and other small containers.
+
+The array classes are for annotations: numpy and cupy arrays are never instances of
+them. `Ragged` and `Padded` hold a batch of sequences of different lengths, either one
+after the other or padded to the longest.
+
+Axes: B sequences, T rows of all sequences together, L time steps of the longest.
+"""
+
+import sys
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Generic,
+    Iterable,
+    Iterator,
+    List,
+    Literal,
+    Optional,
+    Protocol,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+    cast,
+)
+
+import numpy
+
+from ._array_types import (  # noqa: F401  (most are only passed on)
+    Array1d,
+    Array1dT,
+    Array2d,
+    Array3d,
+    Array4d,
+    ArrayT,
+    ArrayXd,
+    DTypes,
+    DTypesFloat,
+    DTypesInt,
+    Fal,
+    FloatsXd,
+    FloatsXdT,
+    FourAx,
+    IntsXd,
+    List1d,
+    List2d,
+    List3d,
+    List4d,
+    ListXd,
+    OneAx,
+    SelfT,
+    Shape,
+    Slicish,
+    ThreeAx,
+    Tru,
+    TwoAx,
+    _1_AllAx,
+    _1_AllKeys,
+    _1_Key1d,
+    _1_KeyScalar,
+    _1F_ReduceResults,
+    _1I_ReduceResults,
+    _2_AllAx,
+    _2_AllKeys,
+    _2_Key1d,
+    _2_Key2d,
+    _2_KeyScalar,
+    _2F_ReduceResults,
+    _2I_ReduceResults,
+    _3_AllAx,
+    _3_AllKeys,
+    _3_Key1d,
+    _3_Key2d,
+    _3_Key3d,
+    _3_KeyScalar,
+    _3F_ReduceResults,
+    _3I_ReduceResults,
+    _4_AllAx,
+    _4_AllKeys,
+    _4_Key1d,
+    _4_Key2d,
+    _4_Key3d,
+    _4_Key4d,
+    _4_KeyScalar,
+    _4F_ReduceResults,
+    _4I_ReduceResults,
+    _Array,
+    _Array1d,
+    _Array2d,
+    _Array3d,
+    _Array4d,
+    _F1_AllReturns,
+    _F2_AllReturns,
+    _F3_AllReturns,
+    _F4_AllReturns,
+    _Floats,
+    _I1_AllReturns,
+    _I2_AllReturns,
+    _I3_AllReturns,
+    _I4_AllReturns,
+    _Ints,
+    validate_array,
+)
+
+# The output types of combinators whose arguments must fit each other; the mypy plugin
+# knows them by name. XY_YZ: each output feeds the next input, as in chain. XY_XY: all
+# inputs agree and all outputs agree, as in add and concatenate.
+XY_YZ_OutT = TypeVar("XY_YZ_OutT")
+XY_XY_OutT = TypeVar("XY_XY_OutT")
+
+DeviceTypes = Literal["cpu", "gpu", "tpu"]
+# (two modules, named for the reader: no type checker can use this)
+Xp = Union["numpy", "cupy"]  # type: ignore  # noqa: F821
+Batchable = Union["Pairs", "Ragged", "Padded", "ArrayXd", List, Tuple]
+
+_DIn = TypeVar("_DIn")
+_P = TypeVar("_P", bound=Sequence)
+
+
+class Decorator(Protocol):
+    """What `registry.layers` and the like are: called with a name, they decorate."""
+
+    def __call__(self, name: str) -> Callable[[_DIn], _DIn]: ...
+
+
+class Floats1d(_Array1d[float, "Floats1d"], _Floats):
+    # (the parameter has had this name from the beginning)
+    @abstractmethod
+    def __setitem__(self, key: _1_AllKeys, _F1_AllReturns: Any): ...  # noqa: F811
+
+
+class Floats2d(_Array2d[float, Floats1d, "Floats2d"], _Floats):
+    pass
+
+
+class Floats3d(_Array3d[float, Floats1d, Floats2d, "Floats3d"], _Floats):
+    pass
+
+
+class Floats4d(_Array4d[float, Floats1d, Floats2d, Floats3d, "Floats4d"], _Floats):
+    pass
+
+
+class Ints1d(_Array1d[int, "Ints1d"], _Ints):
+    @abstractmethod
+    def __setitem__(self, key: _1_AllKeys, _I1_AllReturns: Any): ...  # noqa: F811
+
+
+class Ints2d(_Array2d[int, Ints1d, "Ints2d"], _Ints):
+    @abstractmethod
+    def sum(self, keepdims: bool = False, axis: Any = -1, out: Any = None) -> Any: ...
+
+
+class Ints3d(_Array3d[int, Ints1d, Ints2d, "Ints3d"], _Ints):
+    pass
+
+
+class Ints4d(_Array4d[int, Ints1d, Ints2d, Ints3d, "Ints4d"], _Ints):
+    pass
+
+
+def get_array_module(obj):
+    """The module whose functions work on `obj`: cupy for its arrays, else numpy."""
+    # An object can only be a cupy array if someone has imported cupy.
+    cupy = sys.modules.get("cupy")
+    return numpy if cupy is None else cupy.get_array_module(obj)
+
+
+class Generator(Iterator):
+    """Annotation of arguments that take a schedule or another iterable of values."""
+
+    @classmethod
+    def __get_validators__(cls) -> Iterator[Callable[[Any], Any]]:
+        yield cls.validate
+
+    @classmethod
+    def validate(cls, v):
+        """Return `v` if it is an iterable or an iterator, else raise TypeError."""
+        if not (hasattr(v, "__iter__") or hasattr(v, "__next__")):
+            raise TypeError(f"expected a generator or iterable, got {type(v).__name__}")
+        return v
+
+
+@dataclass
+class SizedGenerator:
+    """An iterable that knows its length and starts afresh each time."""
+
+    get_items: Callable[[], Generator]
+    length: int
+
+    def __len__(self):
+        return self.length
+
+    def __iter__(self):
+        yield from self.get_items()
+
+
+@dataclass
+class Padded:
+    """A batch of sequences padded to the longest, sorted by decreasing length.
+
+    data (L, B, ...): row b at step t.  size_at_t (L,): sequences still running at step
+    t.  lengths (B,): in sorted order.  indices (B,): the original position of each row.
+
+    Indexing selects sequences, on axis 1, by their sorted position: an int, slice, list
+    or array. The result stays sorted, keeps all steps and the original positions.
+    """
+
+    data: Union[Floats3d, Ints3d]
+    size_at_t: Ints1d
+    lengths: Ints1d
+    indices: Ints1d
+
+    def copy(self):
+        """A copy that shares no memory."""
+        return Padded(
+            self.data.copy(),
+            self.size_at_t.copy(),
+            self.lengths.copy(),
+            self.indices.copy(),
+        )
+
+    def __len__(self) -> int:
+        return self.lengths.shape[0]
+
+    def __getitem__(self, index: Union[int, slice, Ints1d]) -> "Padded":
+        if isinstance(index, tuple):
+            raise IndexError(f"Padded: expected one index, got a tuple: {index}")
+        xp = get_array_module(self.data)
+        if isinstance(index, (int, numpy.integer)):
+            start = _checked_index("Padded", index, len(self))
+            keys: Any = slice(start, start + 1)
+        else:
+            # Sorted positions, since the rows must stay in order of length.
+            keys = xp.sort(xp.arange(len(self))[index])
+        lengths = self.lengths[keys]
+        steps = xp.arange(self.data.shape[0]).reshape(-1, 1)
+        size_at_t = (steps < lengths).sum(axis=1).astype(self.size_at_t.dtype)
+        data = cast(Any, self.data)[:, keys]
+        return Padded(data, size_at_t, lengths, self.indices[keys])
+
+
+@dataclass
+class Ragged:
+    """A batch of sequences laid one after the other.
+
+    data (T, ...): all rows, stored as a matrix; `dataXd` has the original shape.
+    lengths (B,): rows of each sequence. Rows after the last sequence are allowed.
+
+    Indexing selects sequences: an int gives the rows of one, as a matrix; a slice, list
+    or array keeps the original shape. Ints and plain slices share memory with `data`.
+    """
+
+    data: Union[Floats2d, Ints2d]
+    lengths: Ints1d
+    data_shape: Tuple[int, ...]
+    starts_ends: Optional[Ints1d] = None
+
+    def __init__(self, data: _Array, lengths: Ints1d):
+        shape = data.shape
+        if data.size == 0:
+            # An empty array has no width that -1 could stand for.
+            matrix = data.reshape((0, 0))
+        else:
+            matrix = data if len(shape) == 2 else data.reshape((shape[0], -1))
+        self.data = cast(Any, matrix)
+        self.lengths = lengths
+        self.data_shape = (-1,) + shape[1:]
+
+    @property
+    def dataXd(self) -> ArrayXd:
+        """The rows in the shape they came in."""
+        shape = self.data_shape if self.data.size else (0,) + self.data_shape[1:]
+        return cast(ArrayXd, self.data.reshape(shape))
+
+    def __len__(self) -> int:
+        return self.lengths.shape[0]
+
+    def __getitem__(self, index: Union[int, slice, Array1d]) -> "Ragged":
+        if isinstance(index, tuple):
+            raise IndexError(f"Ragged: expected one index, got a tuple: {index}")
+        if isinstance(index, (int, numpy.integer)):
+            i = _checked_index("Ragged", index, len(self))
+            rows = self.data[self._get_starts()[i] : self._get_ends()[i]]
+            return Ragged(rows, self.lengths[i : i + 1])
+        xp = get_array_module(self.data)
+        keys = xp.arange(len(self))[index]
+        lengths = self.lengths[index]
+        if len(keys) == 0:
+            rows = self.data[:0]
+        elif isinstance(index, slice) and index.step in (None, 1):
+            rows = self.data[self._get_starts()[keys[0]] : self._get_ends()[keys[-1]]]
+        else:
+            pairs = zip(self._get_starts()[keys], self._get_ends()[keys])
+            rows = xp.concatenate([self.data[start:end] for start, end in pairs])
+        selected = Ragged(rows, lengths)
+        selected.data_shape = self.data_shape
+        return selected
+
+    def _get_starts_ends(self) -> Ints1d:
+        """[0, cumulative lengths], int32, built on first use."""
+        if self.starts_ends is None:
+            xp = get_array_module(self.lengths)
+            starts_ends = xp.zeros(len(self) + 1, dtype="i")
+            starts_ends[1:] = xp.cumsum(self.lengths)
+            self.starts_ends = starts_ends
+        return self.starts_ends
+
+    def _get_starts(self) -> Ints1d:
+        return self._get_starts_ends()[:-1]
+
+    def _get_ends(self) -> Ints1d:
+        return self._get_starts_ends()[1:]
+
+
+def _checked_index(name: str, index: Any, length: int) -> int:
+    """`index` counted from the start; IndexError if it is out of range."""
+    position = int(index) + length if index < 0 else int(index)
+    if not 0 <= position < length:
+        raise IndexError(f"{name}: index {index} is out of range of {length} sequences")
+    return position
+
+
+@dataclass
+class Pairs(Generic[_P]):
+    """Two sequences side by side, indexed together."""
+
+    one: _P
+    two: _P
+
+    def __getitem__(self, index) -> "Pairs[_P]":
+        return Pairs(self.one[index], self.two[index])
+
+    def __len__(self) -> int:
+        return len(self.one)
+
+
+@dataclass
+class ArgsKwargs:
+    """The arguments of a call, positional and by name."""
+
+    args: Tuple[Any, ...]
+    kwargs: Dict[str, Any]
+
+    @classmethod
+    def from_items(cls, items: Sequence[Tuple[Union[int, str], Any]]) -> "ArgsKwargs":
+        """From (key, value) pairs. Values with int keys become positional, in the order
+        they come; the numbers themselves do not count."""
+        args = []
+        kwargs = {}
+        for key, value in items:
+            if isinstance(key, int):
+                args.append(value)
+            else:
+                kwargs[key] = value
+        return cls(args=tuple(args), kwargs=kwargs)
+
+    def keys(self) -> Iterable[Union[int, str]]:
+        """Positions, then names."""
+        yield from range(len(self.args))
+        yield from self.kwargs.keys()
+
+    def values(self) -> Iterable[Any]:
+        yield from self.args
+        yield from self.kwargs.values()
+
+    def items(self) -> Iterable[Tuple[Union[int, str], Any]]:
+        yield from enumerate(self.args)
+        yield from self.kwargs.items()
+
+
+@dataclass
+class Unserializable:
+    """Wraps an attribute value that is to be left out when a model is saved."""
+
+    obj: Any
