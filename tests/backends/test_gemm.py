@@ -1,0 +1,387 @@
+"""Matrix products: every engine and CPU level against float64, and stable bits."""
+
+import itertools
+import subprocess
+import sys
+
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thinc.backends._kernels import elementwise, gemm
+
+TRANSPOSES = list(itertools.product([False, True], [False, True]))
+DTYPES = ["float32", "float64"]
+SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 33, 47, 49, 63, 64, 65, 70]
+
+
+@pytest.fixture(params=elementwise.isa_levels())
+def isa(request):
+    before = elementwise.isa_name()
+    elementwise.use_isa(request.param)
+    yield request.param
+    elementwise.use_isa(before)
+
+
+@pytest.fixture(params=gemm.engines())
+def engine(request):
+    before = gemm.engine_name()
+    gemm.use_engine(request.param)
+    yield request.param
+    gemm.use_engine(before)
+
+
+@pytest.fixture
+def native():
+    before = gemm.engine_name()
+    gemm.use_engine("native")
+    yield
+    gemm.use_engine(before)
+
+
+def normal(rng, shape, dtype="float32"):
+    return rng.standard_normal(shape).astype(dtype)
+
+
+def operands(rng, M, N, K, trans1, trans2, dtype):
+    x = normal(rng, (K, M) if trans1 else (M, K), dtype)
+    y = normal(rng, (N, K) if trans2 else (K, N), dtype)
+    return x, y
+
+
+def assert_product(Z, x, y, trans1, trans2):
+    """|Z - x y| <= (K + 2) eps |x| |y|, the bound for any order of summation."""
+    a = (x.T if trans1 else x).astype("float64")
+    b = (y.T if trans2 else y).astype("float64")
+    bound = (a.shape[1] + 2) * numpy.finfo(Z.dtype).eps * (abs(a) @ abs(b))
+    assert Z.shape == bound.shape
+    assert (abs(Z - a @ b) <= bound).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("trans1,trans2", TRANSPOSES)
+def test_gemm_tails_of_every_axis(native, isa, dtype, trans1, trans2):
+    rng = numpy.random.default_rng(0)
+    for n in range(1, 71):
+        for M, N, K in ((n, 5, 7), (5, n, 7), (7, 11, n), (n, 71 - n, n)):
+            x, y = operands(rng, M, N, K, trans1, trans2, dtype)
+            Z = gemm.gemm(x, y, trans1=trans1, trans2=trans2)
+            assert_product(Z, x, y, trans1, trans2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("trans1,trans2", TRANSPOSES)
+@pytest.mark.parametrize("M,N,K", [(130, 300, 517), (3, 700, 1301), (517, 3, 130)])
+def test_gemm_in_blocks(native, isa, dtype, trans1, trans2, M, N, K):
+    rng = numpy.random.default_rng(1)
+    x, y = operands(rng, M, N, K, trans1, trans2, dtype)
+    Z = gemm.gemm(x, y, trans1=trans1, trans2=trans2)
+    assert_product(Z, x, y, trans1, trans2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("trans1,trans2", TRANSPOSES)
+@pytest.mark.parametrize("M,N,K", [(1, 1, 1), (7, 5, 3), (17, 33, 49)])
+def test_gemm_every_engine(engine, dtype, trans1, trans2, M, N, K):
+    rng = numpy.random.default_rng(2)
+    x, y = operands(rng, M, N, K, trans1, trans2, dtype)
+    out = numpy.full((M, N), numpy.nan, dtype=dtype)
+    Z = gemm.gemm(x, y, out=out, trans1=trans1, trans2=trans2)
+    assert Z is out
+    assert_product(Z, x, y, trans1, trans2)
+    assert_product(gemm.gemm(x, y, None, trans1, trans2), x, y, trans1, trans2)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(SIZES),
+    st.sampled_from(SIZES),
+    st.sampled_from(SIZES),
+    st.sampled_from(TRANSPOSES),
+    st.sampled_from(["rows", "columns", "steps", "backwards", "fortran", "readonly"]),
+    st.sampled_from(["new", "rows", "steps", "fortran"]),
+)
+def test_gemm_strides(M, N, K, transposes, layout, into):
+    """What lies between the rows of a layout is neither read nor written."""
+    trans1, trans2 = transposes
+    rng = numpy.random.default_rng(3)
+    x, y = operands(rng, M, N, K, trans1, trans2, "float32")
+
+    def lay(X):
+        rows, columns = X.shape
+        if layout == "rows":
+            big = numpy.full((rows, columns + 3), numpy.nan, dtype="f")
+            view = big[:, :columns]
+        elif layout == "columns":
+            big = numpy.full((columns, rows + 2), numpy.nan, dtype="f")
+            view = big[:, :rows].T
+        elif layout == "steps":
+            big = numpy.full((2 * rows, 3 * columns), numpy.nan, dtype="f")
+            view = big[::2, ::3]
+        elif layout == "backwards":
+            view = numpy.empty((rows, columns), dtype="f")[::-1]
+        else:
+            view = numpy.empty((rows, columns), dtype="f", order="F")
+        view[...] = X
+        view.flags.writeable = layout != "readonly"
+        return view
+
+    if into == "new":
+        around = out = numpy.full((M, N), numpy.nan, dtype="f")
+    elif into == "rows":
+        around = numpy.full((M, N + 5), 7.0, dtype="f")
+        out = around[:, :N]
+    elif into == "steps":
+        around = numpy.full((M, 2 * N), 7.0, dtype="f")
+        out = around[:, ::2]
+    else:
+        around = out = numpy.full((M, N), numpy.nan, dtype="f", order="F")
+    Z = gemm.gemm(lay(x), lay(y), out=out, trans1=trans1, trans2=trans2)
+    assert Z is out
+    assert_product(Z, x, y, trans1, trans2)
+    if into == "rows":
+        assert (around[:, N:] == 7.0).all()
+    if into == "steps":
+        assert (around[:, 1::2] == 7.0).all()
+
+
+GUARDED = """
+import ctypes, mmap, numpy
+from thinc.backends._kernels import elementwise, gemm
+
+libc = ctypes.CDLL(None)
+
+# An array whose last byte is followed by a page that must not be touched.
+def at_the_end(shape, dtype):
+    size = int(numpy.prod(shape)) * numpy.dtype(dtype).itemsize
+    room = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+    area = mmap.mmap(-1, room + mmap.PAGESIZE)
+    guard = ctypes.addressof(ctypes.c_char.from_buffer(area)) + room
+    page = ctypes.c_size_t(mmap.PAGESIZE)
+    assert libc.mprotect(ctypes.c_void_p(guard), page, 0) == 0
+    array = numpy.ndarray(shape, dtype, area, room - size)
+    array[...] = 1
+    return array
+
+gemm.use_engine("native")
+for isa in elementwise.isa_levels():
+    elementwise.use_isa(isa)
+    for dtype in ("float32", "float64"):
+        for n in (1, 2, 3, 5, 7, 9, 15, 17, 31, 33, 47, 49, 65):
+            for M, N, K in ((n, 5, 7), (5, n, 7), (7, 11, n), (n, n, n)):
+                for t1, t2 in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                    x = at_the_end((K, M) if t1 else (M, K), dtype)
+                    y = at_the_end((N, K) if t2 else (K, N), dtype)
+                    out = at_the_end((M, N), dtype)
+                    assert (gemm.gemm(x, y, out, t1, t2) == K).all()
+                x, W = at_the_end((M, K), dtype), at_the_end((N, 3, K), dtype)
+                b = at_the_end((N, 3), dtype)
+                assert (gemm.affine_maxout(x, W, b)[0] == K + 1).all()
+                W, b = at_the_end((N, K), dtype), at_the_end((N,), dtype)
+                assert (gemm.affine(x, W, b) == K + 1).all()
+print("untouched")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs mprotect")
+def test_nothing_is_read_beyond_the_end_of_an_array():
+    run = subprocess.run(
+        [sys.executable, "-c", GUARDED], capture_output=True, text=True
+    )
+    assert run.stdout.strip() == "untouched", (run.returncode, run.stderr)
+
+
+def test_gemm_out_may_overlap_an_operand(engine):
+    rng = numpy.random.default_rng(4)
+    x, y = normal(rng, (9, 9)), normal(rng, (9, 9))
+    expected = gemm.gemm(x, y)
+    target = x.copy()
+    assert (gemm.gemm(target, y, out=target) == expected).all()
+    target = y.copy()
+    assert (gemm.gemm(x, target, out=target) == expected).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "N,K", [(1, 1), (3, 5), (10, 96), (50, 511), (131, 517), (8, 1300)]
+)
+def test_forward_bits_do_not_depend_on_the_batch(native, isa, dtype, N, K):
+    rng = numpy.random.default_rng(5)
+    X, W, b = (
+        normal(rng, (67, K), dtype),
+        normal(rng, (N, K), dtype),
+        normal(rng, N, dtype),
+    )
+    Y = gemm.affine(X, W, b)
+    Z = gemm.gemm(X, W, trans2=True)
+    for rows in (*range(1, 26), 47, 48, 49, 66):
+        start = rows % 7 if rows + rows % 7 <= 67 else 0
+        part = X[start : start + rows]
+        assert gemm.affine(part, W, b).tobytes() == Y[start : start + rows].tobytes()
+        apart = numpy.zeros((rows, K + 3), dtype=dtype)[:, :K]
+        apart[...] = part
+        weights = numpy.zeros((N, K + 5), dtype=dtype)[:, :K]
+        weights[...] = W
+        Z_part = gemm.gemm(apart, weights, trans2=True)
+        assert Z_part.tobytes() == Z[start : start + rows].tobytes()
+
+
+@pytest.mark.skipif(
+    not {"avx2", "avx512"} <= set(elementwise.isa_levels()),
+    reason="needs an AVX-512 CPU",
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_forward_bits_do_not_depend_on_the_vector_width(native, dtype):
+    rng = numpy.random.default_rng(6)
+    X, W, b = (
+        normal(rng, (13, 77), dtype),
+        normal(rng, (29, 77), dtype),
+        normal(rng, 29, dtype),
+    )
+    before = elementwise.isa_name()
+    try:
+        elementwise.use_isa("avx2")
+        narrow = gemm.affine(X, W, b)
+        elementwise.use_isa("avx512")
+        assert gemm.affine(X, W, b).tobytes() == narrow.tobytes()
+    finally:
+        elementwise.use_isa(before)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("N,I,O", [(1, 1, 1), (7, 5, 3), (16, 96, 10), (3, 1030, 17)])
+def test_affine_every_engine(engine, isa, dtype, N, I, O):  # noqa: E741
+    rng = numpy.random.default_rng(7)
+    X, W, b = (
+        normal(rng, (N, I), dtype),
+        normal(rng, (O, I), dtype),
+        normal(rng, O, dtype),
+    )
+    Y = gemm.affine(X, W, b)
+    wide = numpy.concatenate([X, numpy.ones((N, 1), dtype)], axis=1)
+    assert Y.dtype == dtype
+    assert_product(Y, wide, numpy.concatenate([W, b[:, None]], axis=1), False, True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "N,I,O,P",
+    [(1, 5, 3, 2), (7, 5, 3, 1), (66, 97, 30, 3), (130, 8, 300, 4), (5, 1030, 17, 3)],
+)
+def test_affine_maxout_is_maxout_of_affine(engine, isa, dtype, N, I, O, P):  # noqa: E741
+    rng = numpy.random.default_rng(8)
+    X, W = normal(rng, (N, I), dtype), normal(rng, (O, P, I), dtype)
+    b = normal(rng, (O, P), dtype)
+    best, which = gemm.affine_maxout(X, W, b)
+    Z = gemm.affine(X, W.reshape((O * P, I)), b.reshape(O * P)).reshape((N, O, P))
+    assert which.dtype == "int32" and best.dtype == dtype
+    assert (which == Z.argmax(axis=2)).all()
+    assert best.tobytes() == Z.max(axis=2).tobytes()
+
+
+def test_affine_maxout_takes_the_first_of_equals(isa):
+    W = numpy.ones((5, 3, 4), dtype="f")
+    best, which = gemm.affine_maxout(
+        numpy.ones((2, 4), "f"), W, numpy.zeros((5, 3), "f")
+    )
+    assert (best == 4).all() and (which == 0).all()
+
+
+@pytest.mark.parametrize("M,N,K", [(0, 3, 2), (3, 0, 2), (3, 2, 0), (0, 0, 0)])
+@pytest.mark.parametrize("trans1,trans2", TRANSPOSES)
+def test_empty_dimensions(engine, M, N, K, trans1, trans2):
+    rng = numpy.random.default_rng(9)
+    x, y = operands(rng, M, N, K, trans1, trans2, "float32")
+    out = numpy.full((M, N), numpy.nan, dtype="f")
+    assert gemm.gemm(x, y, trans1=trans1, trans2=trans2).shape == (M, N)
+    assert (gemm.gemm(x, y, out, trans1, trans2) == 0).all()
+    b = normal(rng, N)
+    Y = gemm.affine(normal(rng, (M, K)), normal(rng, (N, K)), b)
+    assert Y.shape == (M, N) and (Y == b).all()
+    best, which = gemm.affine_maxout(
+        normal(rng, (M, K)), normal(rng, (N, 2, K)), numpy.zeros((N, 2), "f")
+    )
+    assert best.shape == which.shape == (M, N) and (which == 0).all()
+
+
+def test_nan_and_infinity_travel(isa, native):
+    x, y = numpy.ones((5, 9), "f"), numpy.ones((7, 9), "f")
+    x[1, 8] = numpy.nan
+    y[2, 8] = numpy.inf
+    for Z in (gemm.gemm(x, y, trans2=True), gemm.gemm(x, y.T.copy())):
+        assert numpy.isnan(Z[1]).all()
+        assert (Z[[0, 2, 3, 4], 2] == numpy.inf).all()
+        assert (numpy.delete(numpy.delete(Z, 1, 0), 2, 1) == 9).all()
+
+
+def test_gemm_errors():
+    x, y = numpy.zeros((2, 5), "f"), numpy.zeros((4, 3), "f")
+    with pytest.raises(
+        ValueError, match=r"Shape mismatch for blis.gemm: \(2, 5\), \(4, 3\)"
+    ):
+        gemm.gemm(x, y)
+    with pytest.raises(
+        ValueError, match=r"Shape mismatch for blis.gemm: \(2, 5\), \(3, 4\)"
+    ):
+        gemm.gemm(x, y, trans2=True)
+    with pytest.raises(
+        ValueError, match="'x' array should be 2-dimensional, but found 1 dim"
+    ):
+        gemm.gemm(x[0], y)
+    with pytest.raises(
+        ValueError, match="'y' array should be 2-dimensional, but found 3 dim"
+    ):
+        gemm.gemm(x, y[None])
+    for dtype in ("float64", "float16", "int32", ">f4"):
+        with pytest.raises(ValueError, match="BLIS gemm requires float32 arrays"):
+            gemm.gemm(x, numpy.zeros((5, 3), dtype))
+    y = numpy.zeros((5, 3), "f")
+    with pytest.raises(ValueError, match="Shape mismatch for output"):
+        gemm.gemm(x, y, out=numpy.zeros((3, 3), "f"))
+    with pytest.raises(ValueError, match="expected out of dtype float32, got float64"):
+        gemm.gemm(x, y, out=numpy.zeros((2, 3)))
+    frozen = numpy.zeros((2, 3), "f")
+    frozen.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        gemm.gemm(x, y, out=frozen)
+    with pytest.raises(ValueError, match="Shape mismatch for blis.gemm"):
+        gemm.affine(x, numpy.zeros((3, 4), "f"), numpy.zeros(3, "f"))
+    with pytest.raises(ValueError, match="broadcast"):
+        gemm.affine(x, numpy.zeros((3, 5), "f"), numpy.zeros(2, "f"))
+
+
+def test_uncovered_arrays_are_left_to_the_readable_formula():
+    x = numpy.zeros((2, 5), "f")
+    assert gemm.gemm([[1.0]], x) is None
+    assert gemm.affine(x, numpy.zeros((3, 5)), numpy.zeros(3, "f")) is None
+    assert (
+        gemm.affine_maxout(x, numpy.zeros((3, 0, 5), "f"), numpy.zeros((3, 0), "f"))
+        is None
+    )
+
+
+def test_engines():
+    before = gemm.engine_name()
+    assert {"native", "blis", "numpy"} <= set(gemm.engines())
+    with pytest.raises(ValueError, match="'abacus' is not available. Engines: native"):
+        gemm.use_engine("abacus")
+    assert gemm.engine_name() == before
+    assert (gemm.linked_blas() is not None) == ("linked" in gemm.engines())
+
+
+@pytest.mark.parametrize(
+    "value,works", [("blis", True), ("numpy", True), ("abacus", False)]
+)
+def test_environment_chooses_the_engine(value, works):
+    code = "from thinc.backends._kernels import gemm; print(gemm.engine_name())"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"THINC_GEMM": value, "PATH": ""},
+        capture_output=True,
+        text=True,
+    )
+    if works:
+        assert run.stdout.strip() == value
+    else:
+        assert "THINC_GEMM=abacus" in run.stderr and "Engines: native" in run.stderr
