@@ -357,7 +357,7 @@ def _slanted_triangular(schedule: Schedule[float], step: int, **extra: Any) -> f
         p = now / cut
     else:
         p = 1 - ((now - cut) / (cut * (1 / cut_frac - 1)))
-    return attrs["max_rate"] * (1 + p * (ratio - 1)) * (1 / ratio)
+    return attrs["max_rate"] * (1 + p * (ratio - 1)) / ratio
 
 
 @registry.schedules("cyclic_triangular.v1")

@@ -23,6 +23,7 @@ class LayerCase:
     params_differentiable: bool = True
     h: float = 1e-5  # step of the finite difference
     tolerance: float = 1e-6  # relative error of the directional derivative
+    constants: Tuple[str, ...] = ()  # parameters that are never trained
     batch_consistent: bool = True  # predicting a batch equals predicting its items
     note: str = ""  # the reason of anything unusual
 

@@ -53,7 +53,9 @@ def test_gradient_is_the_derivative(case, ops_class):
         model, X = params_only(model, X), numpy.zeros(1, dtype="int32")
     elif not float_arrays(X):
         pytest.skip("no floats in the input, so there is no derivative")
-    check_gradients(model, X, h=case.h, tolerance=case.tolerance)
+    check_gradients(
+        model, X, h=case.h, tolerance=case.tolerance, constants=case.constants
+    )
 
 
 def bias_counts_half(model: Any, X: Any, is_train: bool) -> Tuple[Any, Callable]:

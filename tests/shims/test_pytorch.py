@@ -1,4 +1,7 @@
-"""PyTorchWrapper and its relatives, against torch itself."""
+"""PyTorchWrapper and its relatives, against torch itself.
+
+Over 500 lines: one framework, whose wrappers share modules and helpers here.
+"""
 
 import gc
 
