@@ -301,7 +301,7 @@ def jax2xp(jax_tensor: "jax.Array", *, ops: Optional[Ops] = None) -> ArrayXd:
     on_gpu = next(iter(jax_tensor.devices())).platform == "gpu"
     if on_gpu and not isinstance(ops, NumpyOps):
         return compat.cupy_from_dlpack(jax_tensor).copy()
-    array = numpy.array(jax_tensor)
+    array: Any = numpy.array(jax_tensor)
     if ops is None or isinstance(ops, NumpyOps):
         return array
     return compat.cupy.asarray(array)

@@ -273,7 +273,7 @@ def show_info(file: TextIO) -> None:
     import importlib.util
     import platform
 
-    from .backends._kernels import elementwise, gemm
+    from .backends._kernels import elementwise, gemm  # type: ignore[attr-defined]  # compiled
 
     rows: List[Tuple[str, str]] = [
         ("thinc", __version__),

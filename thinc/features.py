@@ -5,7 +5,7 @@ parameters or a gradient.
 """
 
 import re
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, List, Tuple
 
 import numpy
 from murmurhash import hash_unicode
@@ -23,7 +23,7 @@ TOKEN_PATTERN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]", re.UNICODE)
 
 def word_shape(word: str) -> str:
     """The kinds of a word's characters, runs cut at three: "McGill-90" is "XxXxxx-dd"."""
-    shape = []
+    shape: List[str] = []
     run = 0
     for char in word:
         kind = (
@@ -78,7 +78,7 @@ def _token_features_forward(
     cache = _CACHES[0]
     if len(cache) > CACHE_SIZE:
         cache = _CACHES[0] = _RowCache()
-    asarray = model.ops.asarray
+    asarray: Any = model.ops.asarray
     rows = [numpy.array([cache[word] for word in words], dtype="int64") for words in Xs]
     table = cache.table
     return [asarray(table[index]) for index in rows], lambda dYs: []
@@ -119,7 +119,7 @@ def _ngram_forward(
     keys: List[Any] = []
     lengths = []
     for text in texts:
-        words = numpy.array(
+        words: Any = numpy.array(
             [
                 hash_unicode(word) & 0xFFFFFFFFFFFFFFFF
                 for word in TOKEN_PATTERN.findall(text.lower())
@@ -135,10 +135,11 @@ def _ngram_forward(
     counts = numpy.array(lengths, dtype="int32")
     values = numpy.repeat(1.0 / numpy.sqrt(numpy.maximum(counts, 1)), counts)
     flat = numpy.concatenate(keys) if keys else numpy.zeros((0,), dtype="uint64")
+    asarray: Any = ops.asarray
     features = (
-        ops.asarray(flat),
-        ops.asarray1f(values),
-        ops.asarray1i(counts),
+        asarray(flat),
+        asarray(values, dtype="float32"),
+        asarray(counts, dtype="int32"),
     )
     return features, lambda d_features: []
 

@@ -46,9 +46,12 @@ class Loss(Generic[GuessT, TruthT, GradT, LossT]):
         """The gradient with respect to the guesses, and the loss."""
         return self.get_grad(guesses, truths), self.get_loss(guesses, truths)
 
-    def get_grad(self, guesses: GuessT, truths: TruthT) -> GradT: ...
+    # (not abstract: the interface lets a bare Loss be made, whose methods return None)
+    def get_grad(self, guesses: GuessT, truths: TruthT) -> GradT:  # type: ignore[empty-body]
+        ...
 
-    def get_loss(self, guesses: GuessT, truths: TruthT) -> LossT: ...
+    def get_loss(self, guesses: GuessT, truths: TruthT) -> LossT:  # type: ignore[empty-body]
+        ...
 
 
 class CategoricalCrossentropy(Loss):
@@ -113,6 +116,7 @@ class CategoricalCrossentropy(Loss):
         elif self.missing_value is not None:
             labels = truths if truths.ndim == 1 else truths.argmax(axis=-1)
             missing = xp.nonzero(labels == self.missing_value)[0]
+        target: Any
         if truths.ndim != guesses.ndim:
             target = to_categorical(
                 truths,
@@ -162,8 +166,8 @@ class CategoricalCrossentropy(Loss):
                         "create the loss object, e.g. "
                         "CategoricalCrossentropy(names=['dog', 'cat'])"
                     )
-                negated = bool(prefix) and truth.startswith(prefix)
-                truth = self._name_to_i[truth[len(prefix) :] if negated else truth]
+                negated = bool(prefix) and truth.startswith(prefix or "")
+                truth = self._name_to_i[truth[len(prefix or "") :] if negated else truth]
                 if negated:
                     rows.append(row)
                     columns.append(truth)

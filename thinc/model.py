@@ -44,6 +44,9 @@ from .types import FloatsXd
 if TYPE_CHECKING:
     from .optimizers import Optimizer
     from .shims.shim import Shim
+    ParamXd = Any  # its rank is known to the layer, not to the type checker
+else:
+    ParamXd = FloatsXd
 
 InT = TypeVar("InT")
 OutT = TypeVar("OutT")
@@ -91,7 +94,7 @@ class Model(Operators, Generic[InT, OutT]):
         *,
         init: Optional[Callable] = None,
         dims: Dict[str, Optional[int]] = {},
-        params: Dict[str, Optional[FloatsXd]] = {},
+        params: Dict[str, Optional[ParamXd]] = {},
         layers: Sequence["Model"] = [],
         shims: List["Shim"] = [],
         attrs: Dict[str, Any] = {},
@@ -199,7 +202,7 @@ class Model(Operators, Generic[InT, OutT]):
     def has_param(self, name: str) -> Optional[bool]:
         return self._has_params.get(name, False)
 
-    def get_param(self, name: str) -> FloatsXd:
+    def get_param(self, name: str) -> ParamXd:
         """The array itself. KeyError if there is none, or none yet."""
         server = self._params
         try:
@@ -211,10 +214,10 @@ class Model(Operators, Generic[InT, OutT]):
         except KeyError:
             raise self._no_param(name) from None
 
-    def maybe_get_param(self, name: str) -> Optional[FloatsXd]:
+    def maybe_get_param(self, name: str) -> Optional[ParamXd]:
         return self.get_param(name) if self._has_params.get(name) else None
 
-    def set_param(self, name: str, value: Optional[FloatsXd]) -> None:
+    def set_param(self, name: str, value: Optional[ParamXd]) -> None:
         """Store the array itself; None marks the parameter as unset."""
         if value is None:
             self._has_params[name] = None
@@ -239,22 +242,22 @@ class Model(Operators, Generic[InT, OutT]):
     def has_grad(self, name: str) -> bool:
         return self._params.has_grad(self.id, name)
 
-    def get_grad(self, name: str) -> FloatsXd:
+    def get_grad(self, name: str) -> ParamXd:
         """The array itself. KeyError if there is none."""
         return self._params.get_grad(self.id, name)
 
-    def maybe_get_grad(self, name: str) -> Optional[FloatsXd]:
+    def maybe_get_grad(self, name: str) -> Optional[ParamXd]:
         return self.get_grad(name) if self.has_grad(name) else None
 
-    def set_grad(self, name: str, value: FloatsXd) -> None:
+    def set_grad(self, name: str, value: ParamXd) -> None:
         """Store the array itself as the gradient."""
         self._params.set_grad(self.id, name, value)
 
-    def inc_grad(self, name: str, value: FloatsXd) -> None:
+    def inc_grad(self, name: str, value: ParamXd) -> None:
         """Add to the gradient; the first time, start with a copy of `value`."""
         self._params.inc_grad(self.id, name, value)
 
-    def get_gradients(self) -> Dict[Tuple[int, str], Tuple[FloatsXd, FloatsXd]]:
+    def get_gradients(self) -> Dict[Tuple[int, str], Tuple[ParamXd, ParamXd]]:
         """(param, gradient) by (node id, name), over the tree."""
         return {
             (node.id, name): (node.get_param(name), node.get_grad(name))
@@ -353,7 +356,7 @@ class Model(Operators, Generic[InT, OutT]):
         self.init = init
 
     @contextmanager
-    def use_params(self, params: Dict[Tuple[int, str], FloatsXd]):
+    def use_params(self, params: Dict[Tuple[int, str], ParamXd]):
         """Work with other parameters inside a block, e.g. `optimizer.averages`.
 
         Keys are (node id, name); those that are not in this tree are ignored. The old

@@ -226,7 +226,7 @@ class Optimizer:
         if isinstance(value, (float, bool, int)):
             setattr(self, name, value)
             return
-        schedule = iter(value) if isinstance(value, list) else value
+        schedule: Any = iter(value) if isinstance(value, list) else value
         try:
             first = next(schedule)
         except (StopIteration, TypeError) as error:
@@ -323,18 +323,18 @@ class Optimizer:
 
     def _moments(
         self, ops: Ops, key: KeyT, weights: FloatsXd
-    ) -> Tuple[FloatsXd, FloatsXd]:
+    ) -> Tuple[Any, Any]:
         if key not in self.mom1:
-            self.mom1[key] = ops.alloc(weights.size, dtype=weights.dtype)
-            self.mom2[key] = ops.alloc(weights.size, dtype=weights.dtype)
+            self.mom1[key] = ops.alloc((weights.size,), dtype=weights.dtype)
+            self.mom2[key] = ops.alloc((weights.size,), dtype=weights.dtype)
         return self.mom1[key], self.mom2[key]
 
     def _adam(
         self,
         ops: Ops,
         key: KeyT,
-        weights: FloatsXd,
-        gradient: FloatsXd,
+        weights: Any,
+        gradient: Any,
         nr_update: int,
         lr_scale: float,
     ) -> None:
@@ -345,8 +345,8 @@ class Optimizer:
         fix2 = 1.0 - b2**nr_update
         learn_rate = lr_scale * self.learn_rate * sqrt(fix2) / fix1
         # Views, unless an array is not contiguous or the gradient of another dtype.
-        flat_weights = weights.reshape(-1)
-        flat_gradient = gradient.reshape(-1)
+        flat_weights = weights.reshape((-1,))
+        flat_gradient = gradient.reshape((-1,))
         if gradient.dtype is not weights.dtype:
             flat_gradient = flat_gradient.astype(weights.dtype, copy=False)
         ops.adam(flat_weights, flat_gradient, mom1, mom2, b1, b2, self.eps, learn_rate)
@@ -370,7 +370,7 @@ class Optimizer:
         # A numpy.float64 would turn float32 arrays into float64 ones.
         b1, b2, learn_rate = float(self.b1), float(self.b2), float(self.learn_rate)
         mom1, mom2 = self._moments(ops, key, weights)
-        flat_gradient = gradient.reshape(-1)
+        flat_gradient = gradient.reshape((-1,))
         mom1 *= b1
         mom1 += (1.0 - b1) * flat_gradient
         mom2 *= b2

@@ -187,7 +187,7 @@ def predict_classes(model: Model, X: Any) -> Any:
 
 def save_checkpoint(path: Path, model: Model, optimizer: Optimizer, progress: Progress) -> None:
     """All that a run needs to go on, in one file that is replaced as a whole or not at all."""
-    random_state = numpy.random.get_state()
+    random_state: Any = numpy.random.get_state()
     message = {
         "model": model.to_bytes(),
         "keys": [[node.id, *(shim.id for shim in node.shims)] for node in model.walk()],

@@ -177,7 +177,8 @@ def copy_array(dst: ArrayXd, src: ArrayXd) -> None:
     Each may be on the CPU or on the GPU.
     """
     if is_cupy_array(dst):
-        dst[...] = src if is_cupy_array(src) else compat.cupy.asarray(src)
+        target: Any = dst
+        target[...] = src if is_cupy_array(src) else compat.cupy.asarray(src)
     elif isinstance(dst, numpy.ndarray):
         numpy.copyto(dst, to_numpy(src))
     else:
@@ -248,7 +249,7 @@ def to_categorical(
             )
         off = label_smoothing / (n_classes - 1)
     rows = xp.full((Y.size, n_classes), off, dtype="float32")
-    rows[xp.arange(Y.size), Y.reshape(-1)] = 1.0 - label_smoothing
+    rows[xp.arange(Y.size), Y.reshape((-1,))] = 1.0 - label_smoothing
     return rows.reshape(Y.shape + (n_classes,))
 
 

@@ -1,6 +1,7 @@
 """Matrix products: every engine and CPU level against float64, and stable bits."""
 
 import itertools
+import os
 import subprocess
 import sys
 
@@ -377,7 +378,7 @@ def test_environment_chooses_the_engine(value, works):
     code = "from thinc.backends._kernels import gemm; print(gemm.engine_name())"
     run = subprocess.run(
         [sys.executable, "-c", code],
-        env={"THINC_GEMM": value, "PATH": ""},
+        env={**os.environ, "THINC_GEMM": value},
         capture_output=True,
         text=True,
     )

@@ -20,7 +20,13 @@ from ..types import (
     Shape,
 )
 from ._activations import Params
-from ._kernels import elementwise, embedding, gemm, lstm, sequences
+from ._kernels import (  # type: ignore[attr-defined]  # compiled
+    elementwise,
+    embedding,
+    gemm,
+    lstm,
+    sequences,
+)
 from .cblas import CBlas
 from .ops import Ops
 
@@ -75,7 +81,7 @@ class NumpyOps(Ops):
 
     # Dense
 
-    def gemm(
+    def gemm(  # type: ignore[override]  # keyword-only here, as in the interface
         self,
         x: Floats2d,
         y: Floats2d,

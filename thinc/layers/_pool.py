@@ -4,7 +4,7 @@ Dimensions: T rows of all sequences, B sequences, O width.
 """
 
 from math import prod
-from typing import Callable, Tuple
+from typing import Any, Callable, Tuple
 
 from ..types import Floats2d, Ints1d, Ragged
 from ..util import ArrayInfo
@@ -17,7 +17,7 @@ def sequences(Xr: Ragged, name: str) -> Tuple[Floats2d, Ints1d]:
             f"{name}: expected Ragged, got {type(Xr).__name__}. "
             f"Put list2ragged() before it, or with_ragged(...) around it."
         )
-    X = Xr.data
+    X: Any = Xr.data
     if not X.size:
         # Ragged.data forgets the width of an empty array; the next layer needs it.
         X = Xr.dataXd.reshape((0, prod(Xr.data_shape[1:])))

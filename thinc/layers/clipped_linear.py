@@ -1,4 +1,4 @@
-from typing import Callable, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 from ..config import registry
 from ..initializers import glorot_uniform_init
@@ -55,7 +55,7 @@ def forward(
     line = (attrs["slope"], attrs["offset"], attrs["min_val"], attrs["max_val"])
     W = model.get_param("W")
     b = model.get_param("b")
-    A: Optional[Floats2d] = ops.affine(X, W, b)
+    A: Any = ops.affine(X, W, b)
     Y = ops.clipped_linear(A, *line, inplace=not is_train)
     if not is_train:
         A = None  # overwritten by Y; a callback of a prediction computes it again

@@ -1,11 +1,11 @@
 """Dimensions: N ids, O out (nO), V rows of the table (nV)."""
 
-from typing import Callable, Dict, Optional, Tuple, TypeVar, Union, cast
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, cast
 
 from ..config import registry
 from ..initializers import uniform_init
 from ..model import Model
-from ..types import Floats1d, Floats2d, Ints1d, Ints2d
+from ..types import Floats2d, Ints1d, Ints2d
 from ..util import get_width, partial
 from ._grads import add_into_grad
 from .array_getitem import ints_getitem
@@ -59,7 +59,7 @@ def forward(
         Y = E[ids]
     else:
         Y = ops.alloc2f(0, nO, dtype=E.dtype)
-    mask: Optional[Floats1d] = None
+    mask: Any = None
     rate = model.attrs.get("dropout_rate") if is_train else None
     if rate:
         mask = ops.get_dropout_mask((nO,), rate)
@@ -71,12 +71,12 @@ def forward(
                 dY = dY * mask
             rows = ids.reshape((-1,))
             dY = dY.reshape((-1, nO))
-            add_into_grad(
-                model,
-                "E",
-                lambda dE: ops.scatter_add(dE, rows, dY.astype(dE.dtype, copy=False)),
-            )
-        return ops.alloc_i(ids.shape)
+
+            def add(dE: Floats2d) -> None:
+                ops.scatter_add(dE, rows, dY.astype(dE.dtype, copy=False))
+
+            add_into_grad(model, "E", add)
+        return cast(Ints1d, ops.alloc_i(ids.shape))
 
     return Y, backprop
 

@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, cast
 from ..config import registry
 from ..initializers import uniform_init
 from ..model import Model
-from ..types import Floats1d, Floats2d, Ints1d, Ints2d
+from ..types import Floats2d, Ints1d, Ints2d
 from ..util import partial
 from ._grads import add_into_grad
 from .array_getitem import ints_getitem
@@ -72,7 +72,7 @@ def forward(
         Y = ops.hash_embed(E, keys, seed)
     else:
         Y = ops.alloc2f(0, E.shape[1], dtype=E.dtype)
-    mask: Optional[Floats1d] = None
+    mask: Any = None
     rate = attrs.get("dropout_rate") if is_train else None
     if rate:
         mask = ops.get_dropout_mask((E.shape[1],), rate)

@@ -176,7 +176,8 @@ def convert_jax_ragged_outputs(model: Model, X_Yjax: Any, is_train: bool):
         dY[mask] = model.ops.to_numpy(dYr.dataXd)
         return dY
 
-    Y = model.ops.asarray(padded[mask])
+    rows: Any = padded[mask]
+    Y = model.ops.asarray(rows)
     return Ragged(Y, Xr.lengths), get_d_output  # type: ignore[arg-type]  # 2d
 
 

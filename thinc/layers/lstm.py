@@ -1,6 +1,6 @@
 """Dimensions: T steps, B sequences, N rows of all sequences, I in (nI), O out (nO)."""
 
-from typing import Callable, Optional, Tuple, cast
+from typing import Any, Callable, List, Optional, Tuple, cast
 
 from .. import compat
 from ..backends import Ops
@@ -88,7 +88,7 @@ def init(
     ops = model.ops
     nI, depth, dirs = (model.get_dim(name) for name in ("nI", "depth", "dirs"))
     nH = model.get_dim("nO") // dirs
-    blocks = []
+    blocks: List[Any] = []
     for layer in range(depth):
         width = nI if layer == 0 else nH * dirs
         for _ in range(dirs):
@@ -117,9 +117,9 @@ def forward(
     # The rows that are steps of sequences, not padding: N of them, in time-major order.
     size_at_t = Xp.size_at_t
     T, B = Xp.data.shape[:2]
-    is_step = ops.xp.arange(B) < size_at_t[:, None]
+    is_step: Any = ops.xp.arange(B) < size_at_t.reshape((-1, 1))
 
-    def padded(rows: Floats2d, width: int) -> Padded:
+    def padded(rows: Any, width: int) -> Padded:
         data = ops.alloc3f(T, B, width, dtype=rows.dtype)
         data[is_step] = rows
         return Padded(data, size_at_t, Xp.lengths, Xp.indices)
@@ -128,7 +128,7 @@ def forward(
     if not is_train:
         Y = ops.lstm_forward_inference(weights, HC0[0], HC0[1], X, size_at_t)
         return padded(Y, nO), _refuse_backprop
-    mask: Optional[Floats1d] = None
+    mask: Any = None
     rate = model.attrs["dropout_rate"]
     if rate:
         mask = ops.get_dropout_mask(weights.shape, rate)
@@ -148,7 +148,7 @@ def _empty(ops: Ops, Xp: Padded, nO: int) -> Tuple[Padded, Callable]:
     T, B, nI = Xp.data.shape
 
     def like(width: int) -> Padded:
-        data = ops.alloc3f(T, B, width, dtype=Xp.data.dtype)
+        data: Any = ops.alloc((T, B, width), dtype=Xp.data.dtype)
         return Padded(data, Xp.size_at_t, Xp.lengths, Xp.indices)
 
     def backprop(dYp: Padded) -> Padded:

@@ -129,11 +129,16 @@ def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
 # Default conversions
 
 
+def _device(model: Model) -> Any:
+    shim: Any = model.shims[0]
+    return shim.device
+
+
 def convert_pytorch_default_inputs(
     model: Model, X: Any, is_train: bool
 ) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], Any]]:
     """Arrays to tensors, arranged as the arguments of the module."""
-    device = model.shims[0].device
+    device = _device(model)
 
     def to_torch(array: Any) -> Any:
         # Ids and masks have no gradient.
@@ -173,7 +178,7 @@ def convert_pytorch_default_outputs(model: Model, X_Ytorch: Any, is_train: bool)
 
     def get_d_output(dY: Any) -> ArgsKwargs:
         dYtorch = convert_recursive(
-            is_xp_array, partial(xp2torch, device=model.shims[0].device), dY
+            is_xp_array, partial(xp2torch, device=_device(model)), dY
         )
         outputs, grads = [], []
         for output, grad in _pairs(Ytorch, dYtorch):
@@ -211,11 +216,11 @@ def _pairs(output: Any, grad: Any) -> Iterator[Tuple[Any, Any]]:
 
 def convert_rnn_inputs(model: Model, Xp: Padded, is_train: bool):
     """Padded to the arguments (data, initial state None)."""
-    device = model.shims[0].device
+    device = _device(model)
     data = xp2torch(Xp.data, requires_grad=True, device=device)
 
     def get_dX(grads: ArgsKwargs) -> Padded:
-        dX = torch2xp(grads.args[0], ops=model.ops)
+        dX = cast(Floats3d, torch2xp(grads.args[0], ops=model.ops))
         return Padded(dX, Xp.size_at_t, Xp.lengths, Xp.indices)
 
     return ArgsKwargs(args=(data, None), kwargs={}), get_dX
@@ -227,7 +232,7 @@ def convert_rnn_outputs(model: Model, inputs_outputs: Tuple, is_train):
     Y = cast(Floats3d, torch2xp(Ytorch, ops=model.ops))
 
     def get_d_output(dYp: Padded) -> ArgsKwargs:
-        dY = xp2torch(dYp.data, device=model.shims[0].device)
+        dY = xp2torch(dYp.data, device=_device(model))
         return ArgsKwargs(args=(Ytorch,), kwargs={"grad_tensors": dY})
 
     return Padded(Y, Xp.size_at_t, Xp.lengths, Xp.indices), get_d_output

@@ -56,17 +56,18 @@ def forward(
     ops = model.ops
     W = model.get_param("W")
     keys, values, lengths = keys_values_lengths
-    features = (
+    features: Any = (
         ops.as_contig(keys, dtype="uint64"),
         ops.as_contig(values, dtype=W.dtype),
         ops.as_contig(lengths, dtype="int32"),
     )
-    layout = (
+    layout: Any = (
         model.get_dim("nO"),
         model.get_dim("length"),
         model.attrs["v1_indexing"],
     )
-    Y = ops.sparse_linear(*features, W, model.get_param("b"), *layout)
+    b = model.get_param("b")
+    Y = ops.sparse_linear(*features, W, b, *layout)  # type: ignore[call-arg]  # 3 + 2 + 3
     return Y, _Backprop(model, keys_values_lengths, features, layout)
 
 
@@ -75,7 +76,7 @@ class _Backprop:
 
     __slots__ = ("model", "inputs", "features", "layout")
 
-    def __init__(self, model: Model, inputs: InT, features: InT, layout: Any):
+    def __init__(self, model: Model, inputs: InT, features: Any, layout: Any):
         self.model = model
         self.inputs = inputs
         self.features = features

@@ -1,4 +1,4 @@
-from typing import Callable, List, Sequence, Tuple
+from typing import Any, Callable, List, Sequence, Tuple
 
 from murmurhash import hash_unicode
 
@@ -24,7 +24,7 @@ def strings2arrays() -> Model[InT, OutT]:
 
 def forward(model: Model[InT, OutT], Xs: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
-    hashes = [ops.asarray([hash_unicode(s) for s in X], dtype="int64") for X in Xs]
+    hashes: Any = [ops.asarray([hash_unicode(s) for s in X], dtype="int64") for X in Xs]
     arrays = [h.astype("uint64").reshape((-1, 1)) for h in hashes]
 
     def backprop(dX: OutT) -> List:

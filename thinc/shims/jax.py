@@ -111,7 +111,9 @@ class JaxShim(Shim):
         updated = []
         for name, leaf, grad in zip(self._names, self._leaves, self._grads):
             if not _is_empty(grad):
-                param, _ = optimizer((self.id, name), jax2xp(leaf), jax2xp(grad))
+                values: Any = jax2xp(leaf)
+                gradient: Any = jax2xp(grad)
+                param, _ = optimizer((self.id, name), values, gradient)
                 leaf = self._like(leaf, param)
             updated.append(leaf)
         # One assignment, so that a thread that predicts sees the old or the new ones.

@@ -58,8 +58,8 @@ class MXNetShim(Shim):
         if not parameters:
             return
         ctx = parameters[0].list_ctx()[0]
-        values = [mxnet2xp(p.data(ctx)) for p in parameters]
-        grads = [mxnet2xp(p.grad(ctx)) for p in parameters]
+        values: List[Any] = [mxnet2xp(p.data(ctx)) for p in parameters]
+        grads: List[Any] = [mxnet2xp(p.grad(ctx)) for p in parameters]
         updated, _ = optimizer((self.id, "mxnet-shim"), _concat(values), _concat(grads))
         start = 0
         for parameter, value in zip(parameters, values):
