@@ -119,6 +119,7 @@ class BuildKernels(build_ext):
             for isa, flags in ISA_FLAGS.items()
         ]
         jobs.append(("dispatch", f"{KERNELS}/dispatch.cc", levels, []))
+        jobs.append(("dispatch", f"{KERNELS}/threads.cc", [], [] if MSVC else ["-pthread"]))
         objects = []
         for folder, source, macros, flags in jobs:
             output_dir = os.path.join(self.build_temp, folder)

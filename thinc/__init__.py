@@ -5,11 +5,21 @@ Importing the package loads the registry only; `thinc.api` holds everything else
 """
 
 import os
+from typing import Any
 
 from .about import __version__
 from .config import registry
 
 __all__ = ["registry", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    # Only here, since it loads NumPy and the kernels.
+    if name in ("get_num_threads", "set_num_threads"):
+        from .backends._kernels import elementwise  # type: ignore[attr-defined]
+
+        return getattr(elementwise, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def get_include() -> str:

@@ -100,4 +100,8 @@ bool isa_supported(const char* isa);    // built, and this CPU has its features
 bool use_isa(const char* isa);          // false, and no change, if not supported
 const char* best_isa();
 
+// Threads that large kernels share their work among; 1 at first.
+int n_threads();
+void set_num_threads(int n);
+
 }  // namespace thinc

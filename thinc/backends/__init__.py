@@ -16,6 +16,10 @@ import numpy
 from .. import compat
 from ..config import registry
 from . import _cupy_allocators
+from ._kernels.elementwise import (  # type: ignore[import-not-found]  # noqa: F401
+    get_num_threads,
+    set_num_threads,
+)
 from ._param_server import ParamServer
 from .cupy_ops import CupyOps
 from .mps_ops import AppleOps, MPSOps

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "thinc/table.hh"
+#include "threads.hh"
 
 #if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
 #include <immintrin.h>
@@ -75,6 +76,11 @@ const Level levels[] = {  // from the least to the most demanding
 const Level* current = nullptr;
 const KernelTable* current_table = nullptr;
 
+void set_table() {
+  const KernelTable* table = current->table();
+  current_table = n_threads() > 1 ? with_threads(table) : table;
+}
+
 const Level* find(const char* isa) {
   for (const Level& level : levels)
     if (strcmp(level.name, isa) == 0) return &level;
@@ -94,8 +100,12 @@ bool use_isa(const char* isa) {
   const Level* level = find(isa);
   if (!level || !level->supported()) return false;
   current = level;
-  current_table = level->table();
+  set_table();
   return true;
+}
+void set_num_threads(int n) {
+  set_pool_size(n);
+  set_table();
 }
 const char* best_isa() {
   const char* best = "base";

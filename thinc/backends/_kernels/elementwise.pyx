@@ -15,6 +15,8 @@ cdef extern from "thinc/table.hh" namespace "thinc" nogil:
     bint isa_supported(const char* isa)
     bint use_isa_ "thinc::use_isa"(const char* isa)
     const char* best_isa()
+    int n_threads()
+    void set_num_threads_ "thinc::set_num_threads"(int n) except +
 
 
 cdef extern from *:
@@ -60,6 +62,23 @@ def use_isa(isa):
         raise ValueError(
             f"This CPU lacks the instructions of level {isa!r}. Available here: {', '.join(isa_levels())}"
         )
+
+
+def get_num_threads():
+    """The number of threads that large kernels share their work among."""
+    return n_threads()
+
+
+def set_num_threads(n):
+    """Let large kernels share their work among n threads, at most one for each core this process may use; 1 at first.
+
+    Results are the same bits for every n. Calls from several Python threads at once do not add up: one of them gets
+    the threads, the others run alone. ValueError if n < 1.
+    """
+    if n < 1:
+        raise ValueError(f"set_num_threads: expected at least 1 thread, got {n}")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    set_num_threads_(min(int(n), cores))
 
 
 def _start():

@@ -1,0 +1,150 @@
+"""Intra-op threads: the same bits for every number, from several Python threads, after a fork."""
+
+import multiprocessing
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy
+import pytest
+from thinc.backends._kernels.elementwise import ACTIVATIONS
+
+import thinc
+from thinc.api import NumpyOps, get_num_threads, set_num_threads
+
+ops = NumpyOps()
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+needs_cores = pytest.mark.skipif(CORES < 2, reason="one core: there are no threads")
+
+
+@pytest.fixture(autouse=True)
+def one_thread_afterwards():
+    yield
+    set_num_threads(1)
+
+
+def arrays(dtype):
+    rng = numpy.random.RandomState(0)
+    # Neither sizes nor strides are multiples of a vector or of a part.
+    return [
+        rng.normal(size=shape).astype(dtype)
+        for shape in ((1537, 301), (289, 301), (1537, 289), (97, 3, 301), (97, 3))
+    ]
+
+
+def everything(dtype):
+    """What each kernel that is shared among threads gives, by name."""
+    X, W, dY, Wp, bp = arrays(dtype)
+    results = {
+        "X W^T": ops.gemm(X, W, trans2=True),
+        "W X^T, wide": ops.gemm(W[:4], X, trans2=True),
+        "dY W": ops.gemm(dY, W),
+        "dY^T X": ops.gemm(dY, X, trans1=True),
+        "both transposed": ops.gemm(X.T.copy(), W, trans1=True, trans2=True),
+        "affine": ops.affine(X, W, dY[0]),
+        "affine_maxout": ops.affine_maxout(X, Wp, bp),
+        "layer_norm": ops.layer_norm(X, X[0], X[1]),
+        "softmax": ops.softmax(X),
+        "maxout": ops.maxout(X[:, :300].reshape((1537, 100, 3))),
+    }
+    for name in ("relu", "mish", "gelu", "swish", "dish", "sigmoid", "hard_tanh"):
+        results[name] = getattr(ops, name)(X)
+    results["backprop_gelu"] = ops.backprop_gelu(X, X[::-1].copy())
+    results["backprop_relu"] = ops.backprop_relu(X, X[::-1].copy())
+    results["backprop_dish"] = ops.backprop_dish(X, X[::-1].copy())
+    return results
+
+
+def assert_same(results, expected):
+    for name, value in expected.items():
+        for got, wanted in zip(results[name], value):
+            assert numpy.array_equal(got, wanted), name
+
+
+@needs_cores
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", range(2, min(CORES, 5) + 1))
+def test_bits_do_not_depend_on_the_number_of_threads(n, dtype):
+    expected = everything(dtype)
+    set_num_threads(n)
+    assert get_num_threads() == n
+    assert_same(everything(dtype), expected)
+
+
+@needs_cores
+def test_training_gives_the_same_bits():
+    from thinc.api import Adam, Maxout, Softmax, chain, fix_random_seed
+
+    def trained():
+        fix_random_seed(0)
+        X, _, dY, _, _ = arrays("float32")
+        model = chain(Maxout(64, nP=3, normalize=True), Softmax()).initialize(X, dY)
+        optimizer = Adam(0.01)
+        for _ in range(3):
+            Yh, backprop = model.begin_update(X)
+            backprop(Yh - dY)
+            model.finish_update(optimizer)
+        return model.to_bytes()
+
+    once = trained()
+    set_num_threads(2)
+    assert trained() == once
+
+
+@needs_cores
+def test_python_threads_share_the_pool():
+    expected = everything("float32")
+    set_num_threads(2)
+    with ThreadPoolExecutor(4) as executor:
+        for results in executor.map(everything, ["float32"] * 8):
+            assert_same(results, expected)
+
+
+def product_in_child(queue):
+    X, W, *_ = arrays("float32")
+    queue.put(float(ops.gemm(X, W, trans2=True).sum()))
+
+
+@needs_cores
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_goes_on():
+    set_num_threads(2)
+    X, W, *_ = arrays("float32")
+    expected = float(ops.gemm(X, W, trans2=True).sum())
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=product_in_child, args=(queue,))
+    child.start()
+    assert queue.get(timeout=60) == expected
+    child.join(timeout=60)
+    assert child.exitcode == 0
+
+
+def test_the_number_is_bounded():
+    with pytest.raises(ValueError, match="at least 1"):
+        set_num_threads(0)
+    assert get_num_threads() == 1
+    thinc.set_num_threads(10_000)
+    assert thinc.get_num_threads() == CORES
+
+
+def test_every_activation_is_shared():
+    """A part of the list that was forgotten would show up here as another result."""
+    X = numpy.linspace(-3, 3, 200_001, dtype="float32")
+    from thinc.backends._kernels.elementwise import forward
+
+    no_params = [name for name in ACTIVATIONS if _takes_none(name)]
+    expected = {name: forward(name, X, (), False) for name in no_params}
+    set_num_threads(2)
+    for name in no_params:
+        assert numpy.array_equal(forward(name, X, (), False), expected[name]), name
+
+
+def _takes_none(name):
+    from thinc.backends._kernels.elementwise import forward
+
+    try:
+        forward(name, numpy.zeros(1, dtype="float32"), (), False)
+    except ValueError:
+        return False
+    return True
