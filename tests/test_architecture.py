@@ -47,10 +47,10 @@ FLOORS = [
 FACADES = ["api.py", "layers/__init__.py", "shims/__init__.py"]
 
 # In functions, these may be imported: they are absent from a plain installation. srsly
-# is not, but it imports cupy.
+# and wasabi are not, but the one imports cupy, and the other draws a table in one error.
 OPTIONAL = set(
     "torch tensorflow keras tf_keras h5py mxnet cupy cupyx jax os_signpost onnx "
-    "onnxruntime srsly ray tqdm safetensors thinc_apple_ops".split()
+    "onnxruntime srsly ray tqdm safetensors thinc_apple_ops wasabi".split()
 )
 
 

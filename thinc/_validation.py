@@ -12,7 +12,6 @@ from contextvars import ContextVar
 from typing import Any, Dict, List, Union
 
 from confection.validation import validate_type
-from wasabi import table
 
 DATA_VALIDATION: ContextVar[bool] = ContextVar("DATA_VALIDATION", default=False)
 
@@ -40,6 +39,8 @@ class DataValidationError(ValueError):
         Y: Any,
         errors: Union[Sequence[Mapping[str, Any]], List[Dict[str, Any]]] = [],
     ) -> None:
+        from wasabi import table
+
         rows = []
         for error in errors:
             location = " -> ".join(str(part) for part in error.get("loc", ()))
