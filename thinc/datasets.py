@@ -156,7 +156,9 @@ def conllu(
     tag: upos, xpos, feats or deprel. limit: the first so many training sentences alone, 0 for all.
     """
     if tag not in CONLLU_COLUMNS:
-        raise DatasetError(f"conllu: tag is {tag!r}, expected one of {', '.join(CONLLU_COLUMNS)}")
+        raise DatasetError(
+            f"conllu: tag is {tag!r}, expected one of {', '.join(CONLLU_COLUMNS)}"
+        )
     column = CONLLU_COLUMNS[tag]
     files = [Path(path)] + ([Path(dev_path)] if dev_path else [])
 
@@ -174,7 +176,14 @@ def conllu(
 
 # Python source: names and their syntactic roles
 
-_SKIPPED_FOLDERS = {"test", "tests", "idle_test", "lib2to3", "site-packages", "__pycache__"}
+_SKIPPED_FOLDERS = {
+    "test",
+    "tests",
+    "idle_test",
+    "lib2to3",
+    "site-packages",
+    "__pycache__",
+}
 _CHUNK = 40  # words; logical lines are joined up to this size
 
 
@@ -186,13 +195,21 @@ class _Roles(ast.NodeVisitor):
         self.scopes: List[set] = []
 
     def visit_FunctionDef(self, node: Any) -> None:
-        for child in [*node.decorator_list, node.args, *([node.returns] if node.returns else [])]:
+        for child in [
+            *node.decorator_list,
+            node.args,
+            *([node.returns] if node.returns else []),
+        ]:
             self.visit(child)
         arguments = node.args
-        names = {a.arg for a in arguments.posonlyargs + arguments.args + arguments.kwonlyargs}
+        names = {
+            a.arg for a in arguments.posonlyargs + arguments.args + arguments.kwonlyargs
+        }
         names |= {a.arg for a in (arguments.vararg, arguments.kwarg) if a}
         names |= {
-            n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            n.id
+            for n in ast.walk(node)
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         }
         self.scopes.append(names)
         for child in node.body:
@@ -233,7 +250,9 @@ class _Roles(ast.NodeVisitor):
     @staticmethod
     def _attribute(node: ast.Attribute) -> Tuple[int, int]:
         # The name is the last thing in the node.
-        return node.end_lineno or 0, (node.end_col_offset or 0) - len(node.attr.encode("utf8"))
+        return node.end_lineno or 0, (node.end_col_offset or 0) - len(
+            node.attr.encode("utf8")
+        )
 
 
 def tag_python(source: str) -> List[Sentence]:
@@ -295,7 +314,13 @@ def python_source(limit: int = 200) -> Corpus:
             for path in root.rglob("*.py")
             if not _SKIPPED_FOLDERS.intersection(path.relative_to(root).parts)
         ]
-        order = sorted(paths, key=lambda path: (zlib.crc32(path.relative_to(root).as_posix().encode()), path))
+        order = sorted(
+            paths,
+            key=lambda path: (
+                zlib.crc32(path.relative_to(root).as_posix().encode()),
+                path,
+            ),
+        )
         parts: Tuple[List[Sentence], List[Sentence]] = ([], [])
         for i, path in enumerate(order[: limit or None]):
             try:
@@ -357,7 +382,9 @@ def csv_text(
     return Corpus(read, "texts", parse, files)
 
 
-def _classified(train: List[Tuple[Any, str]], dev: List[Tuple[Any, str]], source: str) -> Data:
+def _classified(
+    train: List[Tuple[Any, str]], dev: List[Tuple[Any, str]], source: str
+) -> Data:
     labels = sorted({label for _, label in train})
     if not labels:
         raise DatasetError(f"{source}: the training part is empty")
@@ -383,7 +410,9 @@ def read_idx(path: Path) -> numpy.ndarray:
     start = 4 + 4 * n_dims
     shape = numpy.frombuffer(data[4:start], dtype=">i4").astype("int64")
     if len(shape) != n_dims or len(data) != start + int(numpy.prod(shape)):
-        raise DatasetError(f"{path}: expected {tuple(shape)} bytes after the header, got {len(data) - start}")
+        raise DatasetError(
+            f"{path}: expected {tuple(shape)} bytes after the header, got {len(data) - start}"
+        )
     return numpy.frombuffer(data, dtype="uint8", offset=start).reshape(shape)
 
 
@@ -413,7 +442,10 @@ def idx_images(
 
     def read() -> Data:
         images, labels, dev_images, dev_labels = (read_idx(path) for path in files)
-        for X, Y, source in ((images, labels, path), (dev_images, dev_labels, dev_path)):
+        for X, Y, source in (
+            (images, labels, path),
+            (dev_images, dev_labels, dev_path),
+        ):
             if len(X) != len(Y) or not len(X):
                 raise DatasetError(f"{source}: {len(X)} images, but {len(Y)} labels")
         return _image_data((_pixels(images), labels), (_pixels(dev_images), dev_labels))
@@ -429,11 +461,15 @@ def digits() -> Corpus:
         try:
             from sklearn.datasets import load_digits
         except ImportError:
-            raise DatasetError('digits.v1 needs scikit-learn: pip install "thinc[datasets]"') from None
+            raise DatasetError(
+                'digits.v1 needs scikit-learn: pip install "thinc[datasets]"'
+            ) from None
         images, labels = load_digits(return_X_y=True)
         X = (images / 16.0).astype("float32")
         held_out = numpy.arange(len(X)) % 5 == 0
-        return _image_data((X[~held_out], labels[~held_out]), (X[held_out], labels[held_out]))
+        return _image_data(
+            (X[~held_out], labels[~held_out]), (X[held_out], labels[held_out])
+        )
 
     def parse(path: Path) -> numpy.ndarray:
         return numpy.loadtxt(path, delimiter=",", ndmin=2).astype("float32") / 16.0

@@ -5,6 +5,7 @@ parameters or a gradient.
 """
 
 import re
+import threading
 from typing import Any, Callable, List, Tuple
 
 import numpy
@@ -29,7 +30,9 @@ def word_shape(word: str) -> str:
         kind = (
             "d"
             if char.isdigit()
-            else ("X" if char.isupper() else "x") if char.isalpha() else char
+            else ("X" if char.isupper() else "x")
+            if char.isalpha()
+            else char
         )
         run = run + 1 if shape and shape[-1] == kind else 1
         if run <= 3:
@@ -48,8 +51,13 @@ class _RowCache(dict):
 
     def __init__(self) -> None:
         self.table = numpy.zeros((1024, 4), dtype="uint64")
+        self.lock = threading.Lock()
 
     def __missing__(self, word: str) -> int:
+        with self.lock:  # two new words at once must not get one row
+            return self[word] if word in self else self._add(word)
+
+    def _add(self, word: str) -> int:
         row = len(self)
         if row == len(self.table):
             self.table = numpy.concatenate([self.table, numpy.zeros_like(self.table)])

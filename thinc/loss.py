@@ -167,7 +167,9 @@ class CategoricalCrossentropy(Loss):
                         "CategoricalCrossentropy(names=['dog', 'cat'])"
                     )
                 negated = bool(prefix) and truth.startswith(prefix or "")
-                truth = self._name_to_i[truth[len(prefix or "") :] if negated else truth]
+                truth = self._name_to_i[
+                    truth[len(prefix or "") :] if negated else truth
+                ]
                 if negated:
                     rows.append(row)
                     columns.append(truth)

@@ -44,6 +44,7 @@ from .types import FloatsXd
 if TYPE_CHECKING:
     from .optimizers import Optimizer
     from .shims.shim import Shim
+
     ParamXd = Any  # its rank is known to the layer, not to the type checker
 else:
     ParamXd = FloatsXd

@@ -321,9 +321,7 @@ class Optimizer:
             ops.update_averages(average, weights, nr_update)
         return weights, gradient
 
-    def _moments(
-        self, ops: Ops, key: KeyT, weights: FloatsXd
-    ) -> Tuple[Any, Any]:
+    def _moments(self, ops: Ops, key: KeyT, weights: FloatsXd) -> Tuple[Any, Any]:
         if key not in self.mom1:
             self.mom1[key] = ops.alloc((weights.size,), dtype=weights.dtype)
             self.mom2[key] = ops.alloc((weights.size,), dtype=weights.dtype)

@@ -340,9 +340,7 @@ def test_bytes_hold_nothing_but_tensors():
     assert default_deserialize_torch_model(net, data, device) is net
     net.state_dict = lambda: {"evil": Evil()}
     with pytest.raises(Exception, match="[Ww]eights.only"):
-        default_deserialize_torch_model(
-            net, default_serialize_torch_model(net), device
-        )
+        default_deserialize_torch_model(net, default_serialize_torch_model(net), device)
     with pytest.raises(ValueError, match="holds no torch module"):
         default_deserialize_torch_model(None, data, device)
 

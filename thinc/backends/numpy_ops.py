@@ -74,9 +74,7 @@ class NumpyOps(Ops):
             return _new_array(data, dtype)
         return array if dtype is None else array.astype(dtype, copy=False)
 
-    def alloc(
-        self, shape: Shape, *, dtype: Any = "float32", zeros: bool = True
-    ) -> Any:
+    def alloc(self, shape: Shape, *, dtype: Any = "float32", zeros: bool = True) -> Any:
         return numpy.zeros(shape, dtype) if zeros else numpy.empty(shape, dtype)
 
     # Dense
@@ -258,9 +256,7 @@ class NumpyOps(Ops):
             return super().gather_add(_array("gather_add", table), indices)
         return Y
 
-    def scatter_add(
-        self, table: FloatsXd, indices: Any, values: FloatsXd
-    ) -> FloatsXd:
+    def scatter_add(self, table: FloatsXd, indices: Any, values: FloatsXd) -> FloatsXd:
         if not embedding.scatter_add(table, indices, values):
             super().scatter_add(_array("scatter_add", table), indices, values)
         return None  # type: ignore[return-value]  # the annotation is part of the interface
@@ -387,9 +383,7 @@ def cpu_clip_gradient(gradient: Floats1d, threshold: float) -> None:
     NumpyOps().clip_gradient(gradient, threshold)
 
 
-def add_gradient_noise(
-    gradient: Floats1d, noise_level: float, timestep: int
-) -> None:
+def add_gradient_noise(gradient: Floats1d, noise_level: float, timestep: int) -> None:
     """Add N(0, s) in place, s = noise_level / (1 + timestep)^0.55; nothing below s = 1e-6.  Neelakantan et al. 2015."""
     deviation = noise_level / (1 + timestep) ** 0.55
     if deviation >= 1e-6:
