@@ -1,0 +1,40 @@
+"""The documents are true: links lead somewhere, snippets run."""
+
+import re
+import subprocess
+import sys
+
+from tests.shared import ROOT
+
+
+def test_links_and_snippets():
+    done = subprocess.run(
+        [sys.executable, "docs/build.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):
+    text = (ROOT / "README.md").read_text(encoding="utf8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    scope = {}
+    exec(code.replace("/tmp/", f"{tmp_path}/"), scope)
+    assert scope["accuracy"] > 0.9
+    assert (tmp_path / "quadrants.bin").is_file()
+
+
+def test_backend_how_to_runs(capsys):
+    from thinc.api import Ragged, reduce_sum, registry, use_ops
+
+    text = (ROOT / "docs" / "how-to" / "add-a-backend.md").read_text(encoding="utf8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    exec(code, {"__name__": "how_to"})
+    ops = registry.ops.get("LoudOps")()
+    with use_ops("loud"):
+        model = reduce_sum()
+        assert type(model.ops) is type(ops)
+        model.predict(Ragged(ops.alloc2f(3, 2), ops.asarray1i([3])))
+    assert "reduce_sum of (3, 2)" in capsys.readouterr().out
