@@ -64,6 +64,10 @@ Array2d = Union["Floats2d", "Ints2d"]
 Array3d = Union["Floats3d", "Ints3d"]
 Array4d = Union["Floats4d", "Ints4d"]
 FloatsXd = Union["Floats1d", "Floats2d", "Floats3d", "Floats4d"]
+if TYPE_CHECKING:
+    ParamXd = Any  # which rank a parameter has is known to its layer alone
+else:
+    ParamXd = FloatsXd
 IntsXd = Union["Ints1d", "Ints2d", "Ints3d", "Ints4d"]
 ArrayXd = Union[FloatsXd, IntsXd]
 List1d = Union[List["Floats1d"], List["Ints1d"]]

@@ -24,6 +24,7 @@ from typing import (
 )
 
 from . import _serialize, compat
+from ._array_types import ParamXd
 from ._errors import MissingError, describe_dims, note_layer
 from ._operators import Operators, context_operators  # noqa: F401  (passed on)
 from ._serialize import deserialize_attr, serialize_attr
@@ -39,15 +40,10 @@ from ._tree import (
 )
 from ._validation import DATA_VALIDATION, validate_fwd_input_output
 from .backends import CupyOps, NumpyOps, Ops, ParamServer, get_current_ops
-from .types import FloatsXd
 
 if TYPE_CHECKING:
     from .optimizers import Optimizer
     from .shims.shim import Shim
-
-    ParamXd = Any  # its rank is known to the layer, not to the type checker
-else:
-    ParamXd = FloatsXd
 
 InT = TypeVar("InT")
 OutT = TypeVar("OutT")

@@ -9,6 +9,7 @@ from typing import Any, Callable, List, Tuple
 
 import numpy
 
+from thinc.features import ngram_features, token_features, tokenize
 from thinc.layers import (
     LSTM,
     CauchySimilarity,
@@ -400,6 +401,28 @@ def _data_rows() -> List[LayerCase]:
             columns(dtype="uint64"),
             id="column",
             **common,
+        ),
+        LayerCase(
+            "token_features.v1",
+            token_features,
+            lambda rng: [["Hello", "", "wörld"], [], ["x"]],
+            **common,
+        ),
+        LayerCase(
+            "tokenize.v1",
+            tokenize,
+            lambda rng: ["Hello, wörld!", "x"],
+            batch_consistent=False,
+            differentiable=False,
+            note="its output is words, not arrays",
+        ),
+        LayerCase(
+            "ngram_features.v1",
+            ngram_features,
+            lambda rng: ["Hello, wörld!", "", "x"],
+            batch_consistent=False,
+            differentiable=False,
+            note="keys of all texts in one array; tests/test_features.py",
         ),
         LayerCase(
             "strings2arrays.v1",

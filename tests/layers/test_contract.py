@@ -164,6 +164,8 @@ def test_float64(case):
     """Double precision in, double precision out, forward and backward."""
     model, _ = initialized(case)
     X = case.inputs(numpy.random.RandomState(1))
+    if not float_arrays(X) and not any(node.param_names for node in model.walk()):
+        pytest.skip("no precision goes in")
     for node in model.walk():
         for name in node.param_names:
             if node.has_param(name):
