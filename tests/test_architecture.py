@@ -23,6 +23,7 @@ FLOORS = [
     ("thinc.compat", 2),
     ("thinc.about", 2),
     ("thinc._errors", 2),
+    ("thinc._incidental", 2),
     ("thinc.backends", 3),
     ("thinc.optimizers", 4),
     ("thinc.loss", 4),

@@ -92,6 +92,22 @@ def test_has_cupy_can_be_imported_from_the_facade():
     assert run(f"{code}; print(has_cupy is c.has_cupy)") == "True"
 
 
+def test_names_that_modules_of_8_3_happened_to_have():
+    code = """
+import thinc.api
+import thinc.types
+from thinc.backends.numpy_ops import backprop_lstm, get_array_module
+from thinc.layers.relu import Dropout, InT, LayerNorm, cast
+from thinc.loss import abstractmethod
+from thinc.shims.tensorflow import BytesIO
+from thinc.util import table, types
+assert types is thinc.types and Dropout is thinc.api.Dropout
+assert not hasattr(sys.modules["thinc.layers.relu"], "nonsense")
+print("done")
+"""
+    assert run(GUARD + code) == "done"
+
+
 def test_import_is_quick():
     code = "import time; import thinc.api; print(time.process_time())"
     assert min(float(run(code)) for _ in range(2)) < BUDGET

@@ -3,7 +3,7 @@
 No optional package is imported here. `has_cupy` is found out when it is asked for.
 """
 
-from . import compat
+from . import _incidental, compat
 from .backends import (
     AppleOps,
     CupyOps,
@@ -384,3 +384,5 @@ __all__ = [
     "xp2torch",
     "zero_init",
 ]
+
+_incidental.serve("thinc")

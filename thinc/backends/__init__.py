@@ -13,7 +13,7 @@ from typing import Any, Dict, Optional, cast
 
 import numpy
 
-from .. import compat
+from .. import _incidental, compat
 from ..config import registry
 from . import _cupy_allocators
 from ._kernels.elementwise import (  # type: ignore[import-not-found]  # noqa: F401
@@ -165,3 +165,5 @@ __all__ = [
     "NumpyOps",
     "has_cupy",
 ]
+
+_incidental.serve("thinc")

@@ -3,6 +3,7 @@
 One module per layer, which also holds its `forward` and, where there is one, `init`.
 """
 
+from .. import _incidental
 from .add import add
 from .array_getitem import array_getitem
 from .bidirectional import bidirectional
@@ -176,3 +177,5 @@ __all__ = [
     "with_reshape",
     "with_signpost_interval",
 ]
+
+_incidental.serve("thinc")
