@@ -459,12 +459,15 @@ class Model(Operators, Generic[InT, OutT]):
 
 def _update_params(node: Model, optimizer: "Optimizer") -> None:
     """Pass each parameter of one node and its gradient through the optimizer."""
+    grads = node._params._grads
     for name in node._has_params:
-        if node.has_grad(name):
-            param, _ = optimizer(
-                (node.id, name), node.get_param(name), node.get_grad(name)
-            )
-            node.set_param(name, param)
+        key = (node.id, name)
+        grad = grads.get(key)
+        if grad is not None:
+            old = node.get_param(name)
+            new, _ = optimizer(key, old, grad)
+            if new is not old:  # most are updated in place
+                node.set_param(name, new)
 
 
 def _copy_node(node: Model, shims: List[Any]) -> Model:

@@ -14,7 +14,11 @@ from typing import Any, Dict, List, Optional, Tuple, Union, cast
 import numpy
 
 from . import compat
-from .backends import CupyOps, NumpyOps, Ops, get_array_ops
+from .backends import CupyOps, NumpyOps, get_array_ops
+from .backends._training import ADAM as _ADAM
+from .backends._training import MOMENTUM as _MOMENTUM
+from .backends._training import SGD as _SGD
+from .backends._training import Step, average_decay
 from .config import registry
 from .schedules import Schedule
 from .types import FloatsXd, Generator
@@ -293,103 +297,53 @@ class Optimizer:
         if not gradient.size:
             return weights, gradient
         ops = _numpy_ops if type(weights) is numpy.ndarray else get_array_ops(weights)
-        self.nr_update[key] = nr_update = self.nr_update[key] + 1
-        L2 = self.L2
-        if L2 != 0 and not self.L2_is_weight_decay:
-            gradient += L2 * weights
-        if self.grad_clip:
-            ops.clip_gradient(gradient, self.grad_clip)
-        if self.use_radam:
-            self._radam(ops, key, weights, gradient, nr_update + 1)
-        elif self.b1 > 0.0 and self.b2 > 0.0:
-            self._adam(ops, key, weights, gradient, nr_update, lr_scale)
-        elif self.b2 > 0.0:
-            raise NotImplementedError(
-                f"Optimizer: beta1 = {self.b1} with beta2 = {self.b2} is no known "
-                "method. Set both above 0 for Adam, or beta2 = 0 for SGD"
-            )
-        else:
-            weights -= float(lr_scale * self.learn_rate) * gradient
-            gradient.fill(0)
-        if L2 != 0 and self.L2_is_weight_decay:
-            weights -= lr_scale * self.learn_rate * L2 * weights
+        nr_update = self.nr_update[key] + 1
+        kind, learn_rate = self._method(nr_update, lr_scale)
+        mom1 = mom2 = average = None
+        if kind != _SGD:
+            mom1 = self.mom1.get(key)
+            if mom1 is None:
+                mom1 = self.mom1[key] = ops.alloc((weights.size,), dtype=weights.dtype)
+                self.mom2[key] = ops.alloc((weights.size,), dtype=weights.dtype)
+            mom2 = self.mom2[key]
         if self.averages is not None:
             average = self.averages.get(key)
             if average is None:
                 average = ops.alloc(weights.shape, dtype=weights.dtype)
                 self.averages[key] = average
-            ops.update_averages(average, weights, nr_update)
+        L2 = float(self.L2)
+        decays = self.L2_is_weight_decay
+        # float(): a numpy.float64 would turn float32 arrays into float64 ones.
+        step = Step(
+            kind,
+            float(self.grad_clip),
+            0.0 if decays else L2,
+            learn_rate,
+            float(self.b1),
+            float(self.b2),
+            float(self.eps),
+            float(lr_scale * self.learn_rate) * L2 if decays else 0.0,
+            1.0 - average_decay(nr_update),
+        )
+        ops.optimizer_step(weights, gradient, mom1, mom2, average, step)
+        self.nr_update[key] = nr_update
         return weights, gradient
 
-    def _moments(self, ops: Ops, key: KeyT, weights: FloatsXd) -> Tuple[Any, Any]:
-        if key not in self.mom1:
-            self.mom1[key] = ops.alloc((weights.size,), dtype=weights.dtype)
-            self.mom2[key] = ops.alloc((weights.size,), dtype=weights.dtype)
-        return self.mom1[key], self.mom2[key]
-
-    def _adam(
-        self,
-        ops: Ops,
-        key: KeyT,
-        weights: Any,
-        gradient: Any,
-        nr_update: int,
-        lr_scale: float,
-    ) -> None:
-        b1 = self.b1
-        b2 = self.b2
-        mom1, mom2 = self._moments(ops, key, weights)
-        fix1 = 1.0 - b1**nr_update
-        fix2 = 1.0 - b2**nr_update
-        learn_rate = lr_scale * self.learn_rate * sqrt(fix2) / fix1
-        # Views, unless an array is not contiguous or the gradient of another dtype.
-        flat_weights = weights.reshape((-1,))
-        flat_gradient = gradient.reshape((-1,))
-        if gradient.dtype is not weights.dtype:
-            flat_gradient = flat_gradient.astype(weights.dtype, copy=False)
-        ops.adam(flat_weights, flat_gradient, mom1, mom2, b1, b2, self.eps, learn_rate)
-        if not weights.flags.c_contiguous:
-            weights[...] = flat_weights.reshape(weights.shape)
-        # The kernels, which take float32 and float64, set what they read to 0.
-        dtype = gradient.dtype
-        if not (
-            dtype is weights.dtype
-            and dtype.char in "fd"
-            and gradient.flags.c_contiguous
-        ):
-            gradient.fill(0)
-
-    def _radam(
-        self, ops: Ops, key: KeyT, weights: FloatsXd, gradient: FloatsXd, step: int
-    ) -> None:
-        """Moments as in Adam; the step is scaled by how far the variance of
-        1 / sqrt(v) can be trusted (k), and ignores v as long as it cannot (rho < 5).
-        """
-        # A numpy.float64 would turn float32 arrays into float64 ones.
-        b1, b2, learn_rate = float(self.b1), float(self.b2), float(self.learn_rate)
-        mom1, mom2 = self._moments(ops, key, weights)
-        flat_gradient = gradient.reshape((-1,))
-        mom1 *= b1
-        mom1 += (1.0 - b1) * flat_gradient
-        mom2 *= b2
-        mom2 += (1.0 - b2) * flat_gradient**2
-        b2_power = b2**step
-        rho_max = 2.0 / (1.0 - b2) - 1.0
-        rho = rho_max - 2.0 * step * b2_power / (1.0 - b2_power)
-        fix1 = 1.0 - b1**step
-        if rho >= 5:
-            k = sqrt(
-                (1.0 - b2_power)
-                * ((rho - 4.0) / (rho_max - 4.0))
-                * ((rho - 2.0) / rho)
-                * (rho_max / (rho_max - 2.0))
+    def _method(self, nr_update: int, lr_scale: float) -> Tuple[int, float]:
+        """How to step, and the learning rate with its corrections for the start."""
+        b1, b2 = float(self.b1), float(self.b2)
+        rate = float(self.learn_rate)
+        if self.use_radam:
+            return _radam_method(nr_update + 1, b1, b2, rate)
+        if b1 > 0.0 and b2 > 0.0:
+            fix = sqrt(1.0 - b2**nr_update) / (1.0 - b1**nr_update)
+            return _ADAM, lr_scale * rate * fix
+        if b2 > 0.0:
+            raise NotImplementedError(
+                f"Optimizer: beta1 = {b1} with beta2 = {b2} is no known method. Set "
+                "both above 0 for Adam, or beta2 = 0 for SGD"
             )
-            update = mom1 / (ops.xp.sqrt(mom2) + float(self.eps))
-            update *= k * learn_rate / fix1
-        else:
-            update = mom1 * (learn_rate / fix1)
-        weights -= update.reshape(weights.shape)
-        gradient.fill(0)
+        return _SGD, lr_scale * rate
 
     # ----------------------------------------------------------------- moving, state
 
@@ -476,6 +430,25 @@ class Optimizer:
         averages = message["averages"]
         self.averages = None if averages is None else _from_items(averages, rename)
         return self
+
+
+def _radam_method(step: int, b1: float, b2: float, rate: float) -> Tuple[int, float]:
+    """Adam, scaled by how far the variance of 1 / sqrt(v) can be trusted; the momentum
+    alone as long as it cannot (rho < 5).
+    """
+    b2_power = b2**step
+    fix1 = 1.0 - b1**step
+    rho_max = 2.0 / (1.0 - b2) - 1.0
+    rho = rho_max - 2.0 * step * b2_power / (1.0 - b2_power)
+    if rho < 5:
+        return _MOMENTUM, rate / fix1
+    k = sqrt(
+        (1.0 - b2_power)
+        * ((rho - 4.0) / (rho_max - 4.0))
+        * ((rho - 2.0) / rho)
+        * (rho_max / (rho_max - 2.0))
+    )
+    return _ADAM, k * rate / fix1
 
 
 def _skip(schedule: Iterator, n: int) -> None:

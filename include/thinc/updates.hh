@@ -10,7 +10,7 @@ THINC_BEGIN
 template <class T>
 void adam(void* w_, void* g_, void* m_, void* v_, double b1_, double b2_, double eps_, double lr_, size_t n) {
   T *w = static_cast<T*>(w_), *g = static_cast<T*>(g_), *m = static_cast<T*>(m_), *v = static_cast<T*>(v_);
-  const T b1 = T(b1_), b2 = T(b2_), eps = T(eps_), lr = T(lr_), c1 = T(1) - b1, c2 = T(1) - b2;
+  const T b1 = T(b1_), b2 = T(b2_), eps = T(eps_), lr = T(lr_), c1 = T(1 - b1_), c2 = T(1 - b2_);
 #pragma omp simd
   for (size_t i = 0; i < n; ++i) {
     T mi = b1 * m[i] + c1 * g[i];
@@ -103,7 +103,8 @@ template <class T, int kind, bool averages>
 void step_loop(T* w, T* g, T* m, T* v, T* ema, size_t n, const double* s) {
   const T grad_scale = T(s[STEP_GRAD_SCALE]), l2 = T(s[STEP_L2]), lr = T(s[STEP_LR]), b1 = T(s[STEP_B1]),
           b2 = T(s[STEP_B2]), eps = T(s[STEP_EPS]), decay = T(s[STEP_DECAY]), rest = T(s[STEP_EMA]);
-  const T c1 = T(1) - b1, c2 = T(1) - b2;
+  // 1 - b in double: in float32 it would be off by 5e-5 for b2 = 0.999.
+  const T c1 = T(1 - s[STEP_B1]), c2 = T(1 - s[STEP_B2]);
 #pragma omp simd
   for (size_t i = 0; i < n; ++i) {
     T wi = w[i];

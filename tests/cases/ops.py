@@ -9,6 +9,8 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import numpy
 
+from thinc.backends._training import Step
+
 from . import OpCase
 
 N, nI, nO, nP, nV = 7, 5, 3, 2, 11
@@ -284,6 +286,8 @@ LSTM: List[OpCase] = [
     OpCase("backprop_lstm", _lstm_backprop, ulp=32, atol=64),
 ]
 
+no_array = const(None)
+
 TRAINING: List[OpCase] = [
     OpCase(
         "adam",
@@ -300,6 +304,27 @@ TRAINING: List[OpCase] = [
         ulp=8,
         atol=4,
         mutates=(0, 2, 3),
+    ),
+    *(
+        OpCase(
+            "optimizer_step",
+            args(
+                *(normal(N, nO), normal(N, nO), moment1, moment2, average),
+                const(Step(kind, clip, L2, 0.01, 0.9, 0.999, 1e-8, decay, 0.25)),
+            ),
+            id=f"kind {kind}, clip {clip}, L2 {L2}",
+            ulp=8,
+            atol=4,
+            mutates=(0, 1, 2, 3, 4) if kind and average is not no_array else (0, 1),
+        )
+        for kind, clip, L2, decay, moment1, moment2, average in (
+            (0, 0.0, 0.0, 0.0, no_array, no_array, no_array),
+            (0, 0.5, 0.0, 1e-3, no_array, no_array, no_array),
+            (1, 0.0, 0.1, 0.0, normal(N * nO), positive(N * nO), normal(N, nO)),
+            (1, 0.5, 0.0, 1e-3, normal(N * nO), positive(N * nO), normal(N, nO)),
+            (1, 0.5, 0.1, 0.0, normal(N * nO), positive(N * nO), normal(N, nO)),
+            (2, 1e9, 0.0, 1e-3, normal(N * nO), positive(N * nO), normal(N, nO)),
+        )
     ),
     OpCase(
         "update_averages",

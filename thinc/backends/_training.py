@@ -1,10 +1,27 @@
 """What optimizers and dropout need, readable."""
 
-from typing import Any, Optional, Tuple, TypeVar
+from typing import Any, NamedTuple, Optional, Tuple, TypeVar
 
 from ..types import Floats1d, FloatsXd, Shape, Xp
 
 FloatsT = TypeVar("FloatsT", bound=Any)
+
+# How optimizer_step moves the weights; the numbers are those of updates.hh.
+SGD, ADAM, MOMENTUM = 0, 1, 2
+
+
+class Step(NamedTuple):
+    """One update of one parameter, in numbers; bias corrections are part of the rate."""
+
+    kind: int  # SGD, ADAM or MOMENTUM
+    grad_clip: float  # 0: do not clip
+    L2: float  # through the gradient
+    learn_rate: float
+    beta1: float
+    beta2: float
+    eps: float
+    weight_decay: float
+    rest: float  # how far the average goes towards the weights
 
 
 class TrainingOps:
@@ -54,6 +71,50 @@ class TrainingOps:
         w -= learn_rate * (mom1 / (mod_rate * self.xp.sqrt(mom2) + eps))
         return weights, gradient, mom1, mom2
 
+    def optimizer_step(
+        self,
+        weights: Any,
+        gradient: Any,
+        mom1: Any,
+        mom2: Any,
+        average: Any,
+        step: Step,
+    ) -> None:
+        """All that an update does to one parameter, in place; the gradient becomes 0.
+
+            g = gradient + L2 w, scaled to a norm of at most grad_clip if that is not 0
+            SGD:       w -= learn_rate g
+            else:      m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
+            ADAM:      w -= learn_rate m / (sqrt(v) + eps)
+            MOMENTUM:  w -= learn_rate m
+            w -= weight_decay w
+            average -= rest (average - w)
+
+        weights, gradient and average (or None) have one shape; the moments are flat, and
+        None for SGD.
+        """
+        check_adam_shapes(weights, gradient)
+        kind, grad_clip, L2, learn_rate, beta1, beta2, eps, weight_decay, rest = step
+        w, g = weights, gradient
+        if L2:
+            g += L2 * w
+        if grad_clip:
+            self.clip_gradient(g, grad_clip)
+        if kind == SGD:
+            w -= learn_rate * g
+        else:
+            m, v = mom1.reshape(w.shape), mom2.reshape(w.shape)
+            m *= beta1
+            m += (1.0 - beta1) * g
+            v *= beta2
+            v += (1.0 - beta2) * g * g
+            w -= learn_rate * (m / (self.xp.sqrt(v) + eps) if kind == ADAM else m)
+        if weight_decay:
+            w -= weight_decay * w
+        if average is not None:
+            average -= rest * (average - w)
+        g.fill(0)
+
     def update_averages(
         self, ema: FloatsT, weights: FloatsT, t: int, max_decay: float = 0.9999
     ) -> None:
@@ -61,7 +122,7 @@ class TrainingOps:
 
         ema -= (1 - d) * (ema - weights),  d = min((1 + t) / (10 + t), max_decay)
         """
-        decay = min((1.0 + t) / (10.0 + t), max_decay)
+        decay = average_decay(t, max_decay)
         ema -= (1.0 - decay) * (ema - weights)
 
     def clip_gradient(self, gradient: FloatsT, threshold: float) -> FloatsT:
@@ -78,6 +139,11 @@ class TrainingOps:
         return -(y_true * log_yp + (1.0 - y_true) * log_1p)
 
 
+def average_decay(t: int, max_decay: float = 0.9999) -> float:
+    """How much of a running average stays at step t: less at first."""
+    return min((1.0 + t) / (10.0 + t), max_decay)
+
+
 def check_adam_shapes(weights: Any, *others: Any) -> None:
     """Gradient and moments have one entry for each weight."""
     for array in others:
@@ -87,4 +153,12 @@ def check_adam_shapes(weights: Any, *others: Any) -> None:
             )
 
 
-__all__ = ["TrainingOps", "check_adam_shapes"]
+__all__ = [
+    "ADAM",
+    "MOMENTUM",
+    "SGD",
+    "Step",
+    "TrainingOps",
+    "average_decay",
+    "check_adam_shapes",
+]

@@ -27,6 +27,7 @@ from ._kernels import (  # type: ignore[attr-defined]  # compiled
     lstm,
     sequences,
 )
+from ._training import Step, average_decay
 from .cblas import CBlas
 from .ops import Ops
 
@@ -365,10 +366,23 @@ class NumpyOps(Ops):
             gradient *= 0
         return arrays
 
+    def optimizer_step(
+        self,
+        weights: Any,
+        gradient: Any,
+        mom1: Any,
+        mom2: Any,
+        average: Any,
+        step: Step,
+    ) -> None:
+        arrays = (weights, gradient, mom1, mom2, average, step)
+        if not elementwise.optimizer_step(*arrays):
+            super().optimizer_step(*arrays)
+
     def update_averages(
         self, ema: FloatsT, weights: FloatsT, t: int, max_decay: float = 0.9999
     ) -> None:
-        decay = min((1.0 + t) / (10.0 + t), max_decay)
+        decay = average_decay(t, max_decay)
         if not elementwise.update_averages(ema, weights, decay):
             super().update_averages(ema, weights, t, max_decay)
 

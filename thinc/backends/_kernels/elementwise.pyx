@@ -404,6 +404,52 @@ def clip_gradient(gradient, double threshold):
     return True
 
 
+cdef inline void* _updated(const Kernels* k, object X, size_t n) noexcept:
+    """The data of an array of n elements that can be updated in place; NULL if it is not one."""
+    if kernels_for(X) is k and _updatable(k, X) and <size_t>np.PyArray_SIZE(<np.ndarray>X) == n:
+        return np.PyArray_DATA(<np.ndarray>X)
+    return NULL
+
+
+def optimizer_step(weights, gradient, mom1, mom2, average, step):
+    """See TrainingOps.optimizer_step. False if the kernels do not cover the arrays; nothing was changed then."""
+    cdef const Kernels* k = kernels_for(weights)
+    if k is NULL:
+        return False
+    cdef size_t n = np.PyArray_SIZE(<np.ndarray>weights)
+    cdef int kind
+    cdef double grad_clip, L2, learn_rate, beta1, beta2, eps, weight_decay, rest
+    kind, grad_clip, L2, learn_rate, beta1, beta2, eps, weight_decay, rest = step
+    if isinstance(gradient, np.ndarray):
+        _check_shapes(weights, gradient)
+    cdef void* w = _updated(k, weights, n)
+    cdef void* g = _updated(k, gradient, n)
+    cdef void* m = NULL
+    cdef void* v = NULL
+    cdef void* ema = NULL
+    if w is NULL or g is NULL or (grad_clip != 0 and L2 != 0):
+        return False  # (the norm would be that of g + L2 w)
+    if kind != 0:
+        m = _updated(k, mom1, n)
+        v = _updated(k, mom2, n)
+        if m is NULL or v is NULL:
+            return False
+    if average is not None:
+        ema = _updated(k, average, n)
+        if ema is NULL:
+            return False
+    cdef double[9] settings
+    cdef double norm
+    settings[:] = [kind, 1.0, L2, learn_rate, beta1, beta2, eps, weight_decay, rest]
+    with nogil:
+        if grad_clip != 0:
+            norm = k.sum_squares(g, n) ** 0.5
+            if norm >= grad_clip and norm > 0:
+                settings[1] = grad_clip / norm
+        k.optimizer_step(w, g, m, v, ema, n, settings)
+    return True
+
+
 def dropout_mask(shape, double drop, uint64_t seed):
     """A float32 mask of zeros and 1 / (1 - drop), from a counter-based generator; 0 < drop < 1."""
     cdef np.ndarray mask = _empty(shape)

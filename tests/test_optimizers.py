@@ -1,0 +1,269 @@
+"""Optimizers against transcriptions of the papers' formulas, in double precision on one number at a time."""
+
+import copy
+import pickle
+from math import sqrt
+
+import numpy
+import pytest
+
+from thinc.api import SGD, Adam, Linear, Optimizer, RAdam, constant, decaying, registry
+
+KEY = (1, "W")
+STEPS = 25
+
+
+def gradients(shape=(3, 2)):
+    rng = numpy.random.RandomState(0)
+    return [rng.normal(size=shape).astype("float32") for _ in range(STEPS)]
+
+
+class Reference:
+    """One weight under one optimizer, as the papers have it."""
+
+    def __init__(self, w, method, lr, b1=0.9, b2=0.999, eps=1e-8, L2=0.0, decay=True):
+        self.w, self.m, self.v, self.ema, self.t = w, 0.0, 0.0, 0.0, 0
+        self.method, self.lr, self.b1, self.b2 = method, lr, b1, b2
+        self.eps, self.L2, self.decay = eps, L2, decay
+
+    def step(self, g, scale=1.0, lr_scale=1.0):
+        self.t += 1
+        if not self.decay:
+            g = g + self.L2 * self.w
+        g *= scale
+        lr = self.lr * lr_scale
+        if self.method == "sgd":
+            self.w -= lr * g
+        else:
+            self.m = self.b1 * self.m + (1 - self.b1) * g
+            self.v = self.b2 * self.v + (1 - self.b2) * g * g
+            if self.method == "adam":
+                fixed = lr * sqrt(1 - self.b2**self.t) / (1 - self.b1**self.t)
+                self.w -= fixed * self.m / (sqrt(self.v) + self.eps)
+            else:
+                self.radam()
+        if self.decay:
+            self.w -= lr * self.L2 * self.w
+        d = min((1 + self.t) / (10 + self.t), 0.9999)
+        self.ema -= (1 - d) * (self.ema - self.w)
+
+    def radam(self):
+        T = self.t + 1
+        power = self.b2**T
+        most = 2 / (1 - self.b2) - 1
+        rho = most - 2 * T * power / (1 - power)
+        m = self.m / (1 - self.b1**T)
+        if rho < 5:
+            self.w -= self.lr * m
+            return
+        r = sqrt((rho - 4) / (most - 4) * (rho - 2) / rho * most / (most - 2))
+        self.w -= self.lr * r * m * sqrt(1 - power) / (sqrt(self.v) + self.eps)
+
+
+CASES = {
+    "adam": (Adam, {}),
+    "adam L2 decay": (Adam, {"L2": 0.1}),
+    "adam L2": (Adam, {"L2": 0.1, "L2_is_weight_decay": False}),
+    "adam betas": (Adam, {"beta1": 0.7, "beta2": 0.95, "eps": 1e-3}),
+    "sgd": (SGD, {}),
+    "sgd L2 decay": (SGD, {"L2": 0.1}),
+    "sgd L2": (SGD, {"L2": 0.1, "L2_is_weight_decay": False}),
+    "radam": (RAdam, {}),
+    "radam L2 decay": (RAdam, {"L2": 0.1}),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("lr_scale", [1.0, 0.5])
+@pytest.mark.parametrize("name", CASES)
+def test_steps(name, lr_scale, dtype):
+    make, settings = CASES[name]
+    if lr_scale != 1.0 and name.startswith("radam"):
+        pytest.skip("RAdam takes no lr_scale but in its decay")
+    optimizer = make(0.01, grad_clip=0.0, **settings)
+    w = gradients()[0].astype(dtype)
+    names = {"beta1": "b1", "beta2": "b2", "L2_is_weight_decay": "decay"}
+    numbers = {names.get(key, key): value for key, value in settings.items()}
+    reference = [
+        Reference(float(x), name.split()[0], 0.01, **numbers) for x in w.ravel()
+    ]
+    for g in gradients():
+        g = g.astype(dtype)
+        for one, x in zip(reference, g.ravel()):
+            one.step(float(x), lr_scale=lr_scale)
+        got, zeroed = optimizer(KEY, w, g, lr_scale=lr_scale)
+        assert got is w and zeroed is g and not g.any()
+    tolerance = 2e-6 if dtype == "float32" else 1e-12
+    assert w.ravel() == pytest.approx([one.w for one in reference], abs=tolerance)
+    average = optimizer.averages[KEY]
+    assert average.shape == w.shape and average.dtype == w.dtype
+    assert average.ravel() == pytest.approx(
+        [one.ema for one in reference], abs=tolerance
+    )
+
+
+@pytest.mark.parametrize("L2", [0.0, 0.5])
+def test_clipping_is_by_the_norm_of_the_whole_gradient(L2):
+    optimizer = SGD(
+        1.0, grad_clip=2.0, L2=L2, L2_is_weight_decay=False, use_averages=False
+    )
+    w = numpy.array([[1.0, 2.0]], dtype="float32")
+    g = numpy.array([[3.0, 4.0]], dtype="float32")
+    full = g + L2 * w
+    expected = w - full * 2.0 / numpy.linalg.norm(full)
+    optimizer(KEY, w, g)
+    assert w == pytest.approx(expected, rel=1e-6)
+    assert optimizer.averages is None
+
+
+@pytest.mark.parametrize("make", [Adam, SGD, RAdam])
+@pytest.mark.parametrize("layout", ["strided", "fortran", "mixed"])
+def test_any_layout_and_dtype_gives_the_same(make, layout):
+    plain, odd = make(0.1, L2=0.1), make(0.1, L2=0.1)
+    w = gradients((4, 6))[0]
+    if layout == "strided":
+        w_odd = numpy.zeros((8, 6), dtype="float32")[::2]
+    else:
+        w_odd = numpy.zeros(
+            (4, 6), dtype="float32", order="F" if layout == "fortran" else "C"
+        )
+    w_odd[...] = w
+    for g in gradients((4, 6))[:5]:
+        g_odd = g.astype("float64") if layout == "mixed" else g.copy(order="F")
+        plain(KEY, w, g)
+        odd(KEY, w_odd, g_odd)
+        assert not g_odd.any()
+    assert w_odd == pytest.approx(w, abs=1e-6)
+    assert odd.averages[KEY] == pytest.approx(plain.averages[KEY], abs=1e-6)
+
+
+def test_nothing_happens_to_empty_arrays():
+    optimizer = Adam()
+    w = numpy.zeros((0, 3), dtype="float32")
+    optimizer(KEY, w, w.copy())
+    assert not optimizer.nr_update and not optimizer.mom1
+
+
+def test_wrong_shapes_change_nothing():
+    optimizer = Adam()
+    w, g = numpy.ones((2, 3), dtype="float32"), numpy.ones((3, 2), dtype="float32")
+    with pytest.raises(ValueError, match="incompatible shapes"):
+        optimizer(KEY, w, g)
+    assert (w == 1).all() and (g == 1).all() and not optimizer.nr_update[KEY]
+
+
+def test_momentum_alone_is_not_known():
+    w = numpy.ones(2, dtype="float32")
+    with pytest.raises(NotImplementedError, match="beta1 = 0.0 with beta2"):
+        Adam(beta1=0.0)(KEY, w, w.copy())
+    assert (w == 1).all()
+
+
+# -- settings and schedules
+
+
+def test_schedules_give_numbers():
+    optimizer = Adam([0.1, 0.2], L2=decaying(1.0, 1.0), beta1=iter([0.5]))
+    assert (optimizer.learn_rate, optimizer.L2, optimizer.b1) == (0.1, 1.0, 0.5)
+    optimizer.step_schedules()
+    assert (optimizer.learn_rate, optimizer.L2, optimizer.b1) == (0.2, 0.5, 0.5)
+    optimizer.step_schedules()
+    assert (optimizer.learn_rate, optimizer.L2) == (0.2, pytest.approx(1 / 3))
+    assert optimizer.step == 2
+    optimizer.learn_rate = 7.0
+    assert optimizer.learn_rate == 7.0
+
+
+@pytest.mark.parametrize("value", ["fast", None, (0.1, 0.2), []])
+def test_bad_schedules(value):
+    with pytest.raises(ValueError, match="Invalid schedule for 'learn_rate'"):
+        Adam(value)
+
+
+def test_numpy_numbers_are_numbers():
+    optimizer = Adam(numpy.float32(0.5), L2=numpy.int64(1))
+    assert optimizer.learn_rate == 0.5 and optimizer.L2 == 1 and not optimizer.schedules
+
+
+@pytest.mark.parametrize("name", ["Adam.v1", "RAdam.v1", "SGD.v1"])
+def test_registered(name):
+    config = {"optimizer": {"@optimizers": name, "learn_rate": 0.5}}
+    optimizer = registry.resolve(config)["optimizer"]
+    assert isinstance(optimizer, Optimizer) and optimizer.learn_rate == 0.5
+    assert optimizer.grad_clip == 1.0 and optimizer.averages == {}
+
+
+def test_no_other_attributes():
+    with pytest.raises(AttributeError):
+        Adam().momentum = 1
+
+
+# -- state
+
+
+def trained(optimizer, n=3):
+    model = Linear(2, 3).initialize()
+    rng = numpy.random.RandomState(0)
+    for _ in range(n):
+        Y, backprop = model.begin_update(rng.normal(size=(4, 3)).astype("float32"))
+        backprop(Y)
+        model.finish_update(optimizer)
+        optimizer.step_schedules()
+    return model
+
+
+@pytest.mark.parametrize("how", ["pickle", "deepcopy", "bytes"])
+def test_state_round_trip(how):
+    def make():
+        return Adam(constant(0.1), use_averages=True)
+
+    optimizer = make()
+    model = trained(optimizer)
+    if how == "pickle":
+        other = pickle.loads(pickle.dumps(optimizer))
+    elif how == "deepcopy":
+        other = copy.deepcopy(optimizer)
+    else:
+        other = make().from_bytes(optimizer.to_bytes())
+        assert other.to_bytes() == optimizer.to_bytes()
+    key = (model.id, "W")
+    w1, w2 = (model.get_param("W").copy() for _ in range(2))
+    g = numpy.ones((2, 3), dtype="float32")
+    optimizer(key, w1, g.copy())
+    other(key, w2, g.copy())
+    assert numpy.array_equal(w1, w2)
+    assert numpy.array_equal(optimizer.averages[key], other.averages[key])
+    assert other.nr_update[key] == 4
+
+
+def test_bytes_want_the_same_schedules():
+    data = Adam(constant(0.1)).to_bytes()
+    with pytest.raises(
+        ValueError,
+        match=r"expected the attributes with schedules to be \['learn_rate'\], .*got \[\]",
+    ):
+        Adam(0.1).from_bytes(data)
+
+
+def test_an_iterator_runs_forward_to_the_stored_step():
+    optimizer = Adam(iter([0.1, 0.2, 0.3, 0.4]))
+    optimizer.step_schedules()
+    data = optimizer.to_bytes()
+    other = Adam(iter([0.1, 0.2, 0.3, 0.4])).from_bytes(data)
+    assert other.learn_rate == 0.2
+    other.step_schedules()
+    assert other.learn_rate == 0.3
+    with pytest.raises(ValueError, match="at step 2 and cannot go back to 1"):
+        other.from_bytes(data)
+
+
+def test_finish_update_updates_what_has_a_gradient():
+    optimizer = SGD(1.0, grad_clip=0.0)
+    model = Linear(2, 3).initialize()
+    before = model.get_param("W").copy()
+    bias = model.get_param("b").copy()
+    model.inc_grad("W", numpy.ones((2, 3), dtype="float32"))
+    model.finish_update(optimizer)
+    assert model.get_param("W") == pytest.approx(before - 1)
+    assert numpy.array_equal(model.get_param("b"), bias)
+    assert not model.get_grad("W").any()
