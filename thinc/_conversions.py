@@ -222,7 +222,7 @@ def tensorflow2xp(tf_tensor: "tf.Tensor", *, ops: Optional[Ops] = None) -> Array
             return tf_tensor.numpy()
         to_dlpack = compat.tensorflow.experimental.dlpack.to_dlpack
         return compat.cupy_from_dlpack(to_dlpack(tf_tensor))
-    array = tf_tensor.numpy()
+    array: Any = numpy.asarray(tf_tensor.numpy())  # without axes it is a number
     if ops is None or isinstance(ops, NumpyOps):
         return array
     return compat.cupy.asarray(array)
@@ -317,10 +317,10 @@ def _shareable(array: numpy.ndarray) -> numpy.ndarray:
     flags = array.flags
     if not (flags.writeable and flags.aligned):
         return array.copy(order="C")
-    if not flags.c_contiguous and any(
-        stride < 0 or stride % array.itemsize for stride in array.strides
-    ):
-        return array.copy(order="C")
+    # Also of contiguous arrays: an axis of length 0 or 1 may have any stride.
+    for stride in array.strides:
+        if stride < 0 or stride % array.itemsize:
+            return array.copy(order="C")
     return array
 
 

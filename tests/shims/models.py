@@ -6,7 +6,6 @@ Dimensions: N = 7 rows, nI = 5 inputs, nO = 3 outputs.
 
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -201,15 +200,3 @@ def assert_threads_agree(model, threads=50):
         for _ in range(4):
             for Y, expected in zip(pool.map(model.predict, inputs), alone):
                 numpy.testing.assert_allclose(Y, expected, atol=1e-6)
-
-
-def microseconds(function, calls=300, rounds=7):
-    """CPU time of one call: that of the best round."""
-    function()
-    best = float("inf")
-    for _ in range(rounds):
-        start = time.thread_time()
-        for _ in range(calls):
-            function()
-        best = min(best, (time.thread_time() - start) / calls)
-    return best * 1e6

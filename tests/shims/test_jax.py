@@ -244,13 +244,3 @@ def test_predict_callback_has_no_gradient():
     _, backprop = models.jax_model()(X, is_train=False)
     with pytest.raises(RuntimeError, match="begin_update"):
         backprop(Y)
-
-
-def test_overhead_of_a_prediction():
-    model, params = models.jax_model(), models.jax_params()
-    params = jax.tree_util.tree_map(jax.numpy.asarray, params)
-    compiled = jax.jit(models.jax_apply)
-    wrapped = models.microseconds(lambda: model.predict(X))
-    direct = models.microseconds(lambda: compiled(params, X).block_until_ready())
-    print(f"{wrapped - direct:.1f} microseconds")
-    assert wrapped - direct <= 25

@@ -205,14 +205,3 @@ def test_part_of_a_tree(model):
     _, backprop = model(X, is_train=False)
     with pytest.raises(RuntimeError, match="begin_update"):
         backprop(Y)
-
-
-def test_overhead_of_a_prediction(model, mx):
-    # MXNet, called on an array and asked for one.
-    net = model.shims[0]._model
-    wrapped = models.microseconds(lambda: model.predict(X), calls=100)
-    direct = models.microseconds(
-        lambda: net(mx.nd.array(X, dtype="float32")).asnumpy(), calls=100
-    )
-    print(f"{wrapped - direct:.1f} microseconds of {wrapped:.0f}")
-    assert wrapped - direct <= 25

@@ -131,13 +131,3 @@ def test_odd_arrays_are_read_right(graph):
 
 def test_fifty_threads_agree(graph):
     models.assert_threads_agree(OnnxWrapper(graph.SerializeToString()))
-
-
-def test_overhead_of_a_prediction(graph):
-    data = graph.SerializeToString()
-    model = OnnxWrapper(data)
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    wrapped = models.microseconds(lambda: model.predict(X))
-    direct = models.microseconds(lambda: session.run(None, {"X": X}))
-    print(f"{wrapped - direct:.1f} microseconds")
-    assert wrapped - direct <= 25

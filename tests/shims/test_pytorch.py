@@ -508,17 +508,3 @@ def test_part_of_a_tree():
     losses = models.train(model, X, Y)
     assert losses[-1] < losses[0] / 10
     assert model.copy().predict(X).shape == Y.shape
-
-
-def test_overhead_of_a_prediction():
-    model, net = models.torch_model(), models.torch_net().eval()
-    tensor = torch.from_numpy(X)
-
-    def direct():
-        with torch.no_grad():
-            return net(tensor)
-
-    wrapped = models.microseconds(lambda: model.predict(X))
-    overhead = wrapped - models.microseconds(direct)
-    print(f"{overhead:.1f} microseconds")
-    assert overhead <= 25

@@ -318,12 +318,3 @@ def test_updates_are_those_of_our_optimizer(model):
     model.finish_update(SGD(0.1, L2=0.0, grad_clip=0.0))
     bias = shim._model.get_weights()[-1]
     numpy.testing.assert_allclose(bias, before[-1] - 0.1 * len(X), atol=1e-5)
-
-
-def test_overhead_of_a_prediction(model):
-    # Keras, called on an array and asked for one.
-    net = model.shims[0]._model
-    wrapped = models.microseconds(lambda: model.predict(X), calls=100)
-    direct = models.microseconds(lambda: net(X, training=False).numpy(), calls=100)
-    print(f"{wrapped - direct:.1f} microseconds of {wrapped:.0f}")
-    assert wrapped - direct <= 25

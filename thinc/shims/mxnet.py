@@ -3,7 +3,9 @@
 import copy
 import os
 import tempfile
-from typing import TYPE_CHECKING, Any, List
+from contextlib import contextmanager
+from math import prod
+from typing import TYPE_CHECKING, Any, Iterator, List
 
 from .. import compat
 from ..optimizers import Optimizer
@@ -34,13 +36,19 @@ class MXNetShim(Shim):
 
     def predict(self, inputs: ArgsKwargs) -> Any:
         """The block's output in prediction mode."""
-        with compat.mxnet.autograd.pause(train_mode=False):
-            return self._model(*inputs.args, **inputs.kwargs)
+        autograd = compat.mxnet.autograd
+        if autograd.is_training() or autograd.is_recording():
+            with autograd.pause(train_mode=False):
+                return self._model(*inputs.args, **inputs.kwargs)
+        return self._model(*inputs.args, **inputs.kwargs)  # half the overhead
 
     def begin_update(self, inputs: ArgsKwargs):
         """The output, and a callback that turns the `ArgsKwargs` of
         mxnet.autograd.backward into the gradients of the inputs."""
         autograd = compat.mxnet.autograd
+        for parameter in self._trained():
+            if parameter.grad_req == "write":  # gradients add up until the update
+                parameter.grad_req = "add"
         with autograd.record(train_mode=True):
             output = self._model(*inputs.args, **inputs.kwargs)
 
@@ -52,21 +60,50 @@ class MXNetShim(Shim):
 
     def finish_update(self, optimizer: Optimizer):
         """One call of our optimizer for the vector of all parameters."""
-        parameters = [
-            p for p in self._model.collect_params().values() if p.grad_req != "null"
-        ]
+        parameters = self._trained()
         if not parameters:
             return
         ctx = parameters[0].list_ctx()[0]
-        values: List[Any] = [mxnet2xp(p.data(ctx)) for p in parameters]
         grads: List[Any] = [mxnet2xp(p.grad(ctx)) for p in parameters]
-        updated, _ = optimizer((self.id, "mxnet-shim"), _concat(values), _concat(grads))
-        start = 0
-        for parameter, value in zip(parameters, values):
-            part = updated[start : start + value.size].reshape(value.shape)
-            parameter.set_data(xp2mxnet(part).as_in_context(ctx))
+        updated, _ = optimizer((self.id, "mxnet-shim"), self._vector(), _concat(grads))
+        self._set_vector(updated)
+        for parameter in parameters:
             parameter.zero_grad()
-            start += value.size
+
+    @contextmanager
+    def use_params(self, params) -> Iterator[None]:
+        """All parameters replaced for a while, if `params` has the vector (id,
+        "mxnet-shim"), as our optimizers' averages do."""
+        vector = params.get((self.id, "mxnet-shim"))
+        if vector is None:
+            yield
+            return
+        backup = self._vector()
+        try:
+            self._set_vector(vector)
+            yield
+        finally:
+            self._set_vector(backup)
+
+    def _trained(self) -> List[Any]:
+        parameters = self._model.collect_params().values()
+        return [p for p in parameters if p.grad_req != "null"]
+
+    def _vector(self) -> Any:
+        """A copy of the values of all trained parameters, one after another."""
+        parameters = self._trained()
+        ctx = parameters[0].list_ctx()[0]
+        values: List[Any] = [mxnet2xp(p.data(ctx)) for p in parameters]
+        return _concat(values)
+
+    def _set_vector(self, vector: Any) -> None:
+        start = 0
+        for parameter in self._trained():
+            ctx = parameter.list_ctx()[0]
+            stop = start + prod(parameter.shape)
+            part = vector[start:stop].reshape(parameter.shape)
+            parameter.set_data(xp2mxnet(part).as_in_context(ctx))
+            start = stop
 
     def copy(self, ctx: "mx.context.Context" = None):  # type: ignore[assignment]  # the interface's signature
         """A copy with an id of its own, on another device if one is given."""
