@@ -99,30 +99,40 @@ enum StepSetting {
   N_STEP_SETTINGS
 };
 
-template <class T, int kind, bool averages>
-void step_loop(T* w, T* g, T* m, T* v, T* ema, size_t n, const double* s) {
-  const T grad_scale = T(s[STEP_GRAD_SCALE]), l2 = T(s[STEP_L2]), lr = T(s[STEP_LR]), b1 = T(s[STEP_B1]),
-          b2 = T(s[STEP_B2]), eps = T(s[STEP_EPS]), decay = T(s[STEP_DECAY]), rest = T(s[STEP_EMA]);
+template <class T>
+struct StepNumbers {
+  T grad_scale, l2, lr, b1, b2, c1, c2, eps, decay, rest;
   // 1 - b in double: in float32 it would be off by 5e-5 for b2 = 0.999.
-  const T c1 = T(1 - s[STEP_B1]), c2 = T(1 - s[STEP_B2]);
-#pragma omp simd
-  for (size_t i = 0; i < n; ++i) {
-    T wi = w[i];
-    T gi = (g[i] + l2 * wi) * grad_scale;
-    if (kind == 0) {
-      wi -= lr * gi;
-    } else {
-      T mi = b1 * m[i] + c1 * gi;
-      T vi = b2 * v[i] + c2 * gi * gi;
-      m[i] = mi;
-      v[i] = vi;
-      wi -= kind == 1 ? lr * (mi / (sqrt_(vi) + eps)) : lr * mi;
-    }
-    wi -= decay * wi;
-    w[i] = wi;
-    g[i] = T(0);
-    if (averages) ema[i] -= rest * (ema[i] - wi);
+  THINC_FN explicit StepNumbers(const double* s)
+      : grad_scale(T(s[STEP_GRAD_SCALE])), l2(T(s[STEP_L2])), lr(T(s[STEP_LR])), b1(T(s[STEP_B1])),
+        b2(T(s[STEP_B2])), c1(T(1 - s[STEP_B1])), c2(T(1 - s[STEP_B2])), eps(T(s[STEP_EPS])),
+        decay(T(s[STEP_DECAY])), rest(T(s[STEP_EMA])) {}
+};
+
+template <class T, int kind, bool averages>
+THINC_FN void step_one(const StepNumbers<T>& s, T* w, T* g, T* m, T* v, T* ema, size_t i) {
+  T wi = w[i];
+  const T gi = (g[i] + s.l2 * wi) * s.grad_scale;
+  if (kind == 0) {
+    wi -= s.lr * gi;
+  } else {
+    const T mi = s.b1 * m[i] + s.c1 * gi;
+    const T vi = s.b2 * v[i] + s.c2 * gi * gi;
+    m[i] = mi;
+    v[i] = vi;
+    wi -= kind == 1 ? s.lr * (mi / (sqrt_(vi) + s.eps)) : s.lr * mi;
   }
+  wi -= s.decay * wi;
+  w[i] = wi;
+  g[i] = T(0);
+  if (averages) ema[i] -= s.rest * (ema[i] - wi);
+}
+
+template <class T, int kind, bool averages>
+void step_loop(T* w, T* g, T* m, T* v, T* ema, size_t n, const double* settings) {
+  const StepNumbers<T> s(settings);
+#pragma omp simd
+  for (size_t i = 0; i < n; ++i) step_one<T, kind, averages>(s, w, g, m, v, ema, i);
 }
 
 template <class T>
