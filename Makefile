@@ -16,8 +16,14 @@ test: build
 test-all: build
 	$(THREADS) $(BIN)/python -m pytest -q -m "not gpu"
 
+# On a machine with CuPy and a CUDA device, with PYTHON an interpreter that has them and the build requirements.
 test-gpu:
+	$(PYTHON) setup.py -q build_ext --inplace
 	$(PYTHON) -m pytest -q -m gpu
+
+bench-gpu:
+	$(PYTHON) setup.py -q build_ext --inplace
+	$(PYTHON) -m benchmarks.gpu
 
 build: $(VENV)/.built
 

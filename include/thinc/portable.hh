@@ -5,7 +5,12 @@
 // Trailing underscore: a portable function; T is float or double.
 #pragma once
 
-#ifndef __CUDACC_RTC__
+#ifdef __CUDACC_RTC__  // NVRTC has no host headers
+typedef int int32_t;
+typedef long long int64_t;
+typedef unsigned int uint32_t;
+typedef unsigned long long uint64_t;
+#else
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>

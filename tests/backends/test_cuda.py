@@ -1,0 +1,240 @@
+"""The CUDA kernels without a GPU: they compile for every architecture, and give the readable formula's numbers."""
+
+import re
+import shutil
+import subprocess
+
+import numpy
+import pytest
+
+from tests.backends import emulation
+from tests.backends.test_fast_formulas import run, widen
+from tests.cases.ops import CASES
+from tests.checks import assert_ulp
+from thinc.backends import Ops
+from thinc.backends._kernels import cuda
+
+needs_compiler = pytest.mark.skipif(
+    emulation.COMPILER is None,
+    reason="there is no g++ to compile the kernels for the CPU",
+)
+NVCC = shutil.which("nvcc")
+
+
+@pytest.fixture(scope="module")
+def gpu_ops():
+    with emulation.emulated() as ops:
+        yield ops
+
+
+def test_source_stands_alone():
+    source = cuda.source()
+    assert "#include" not in source.replace("#include <", "")
+    assert "#pragma once" not in source
+    assert source.count("struct Mish") == 1
+    assert source.count("KERNEL(maxout)") == 2  # for each dtype
+
+
+def test_the_list_is_that_of_the_cpu():
+    from thinc.backends._kernels.elementwise import ACTIVATIONS
+
+    assert tuple(cuda.activations()) == ACTIVATIONS
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_gpu_is_readable(gpu_ops, case, dtype):
+    call_args = case.args(numpy.random.RandomState(0), dtype)
+    want = run(Ops(), case, widen(call_args))
+    got = run(gpu_ops, case, call_args)
+    factor = 2 if dtype == "float64" else 1
+    if case.name == "adam":
+        assert not call_args[1].any()
+        got, want = got[:3], want[:3]
+    assert len(got) == len(want)
+    for fast, readable in zip(got, want):
+        assert fast.shape == readable.shape
+        if readable.dtype.kind != "f" or case.exact:
+            numpy.testing.assert_array_equal(fast, readable)
+        else:
+            assert case.name == "position_encode" or fast.dtype == dtype
+            assert_ulp(fast, readable, case.ulp * factor, case.atol * factor)
+
+
+@needs_compiler
+def test_every_kernel_runs_in_the_test_above(gpu_ops):
+    """An op whose arrays the backend refuses would quietly take the readable formula."""
+    emulation.LAUNCHED.clear()
+    for dtype in ("float32", "float64"):
+        for case in CASES:
+            run(gpu_ops, case, case.args(numpy.random.RandomState(0), dtype))
+    test_padding(gpu_ops)
+    test_dropout_masks_are_those_of_the_cpu(gpu_ops)
+    test_activations_that_no_op_uses(gpu_ops)
+    assert kernel_names() - emulation.LAUNCHED == {"dropout_mask_f64"}
+
+
+@needs_compiler
+def test_activations_that_no_op_uses(gpu_ops):
+    """THE LIST has them for the readable formulas of others."""
+    for dtype in ("float32", "float64"):
+        X = numpy.linspace(-3, 3, 83).astype(dtype)
+        wide = X.astype("float64")
+        assert_ulp(gpu_ops._forward("tanh", X), numpy.tanh(wide), 8)
+        Y = numpy.tanh(X)
+        slope = 1 - Y.astype("float64") ** 2
+        assert_ulp(gpu_ops._backward("tanh", X, None, Y), wide * slope, 8, 4)
+        slope = 2 / numpy.sqrt(numpy.pi) * numpy.exp(-(wide**2))
+        assert_ulp(gpu_ops._backward("erf", X, X, None), wide * slope, 16, 4)
+
+
+@needs_compiler
+def test_results_do_not_depend_on_the_launch(gpu_ops, monkeypatch):
+    rng = numpy.random.RandomState(0)
+    X = rng.normal(size=(301, 37)).astype("float32")
+    lengths = numpy.array([100, 0, 1, 200], dtype="int32")
+
+    def results():
+        yield gpu_ops.mish(X)
+        yield gpu_ops.reduce_sum(X, lengths)
+        yield gpu_ops.seq2col(X, 2, lengths=lengths)
+        yield gpu_ops.layer_norm(X, X[0], X[1])[0]
+        yield gpu_ops.softmax(X)
+        yield gpu_ops.backprop_maxout(X, numpy.ones((301, 37), dtype="int32"), 3)
+
+    expected = list(results())
+    for threads, blocks in ((32, 1), (64, 3), (256, 1000)):
+        monkeypatch.setattr(cuda, "THREADS", threads)
+        monkeypatch.setattr(cuda, "MAX_BLOCKS", blocks)
+        for got, wanted in zip(results(), expected):
+            assert numpy.array_equal(got, wanted)
+
+
+@needs_compiler
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_scatter_into_shared_rows(gpu_ops, monkeypatch, deterministic):
+    monkeypatch.setattr(gpu_ops, "deterministic", deterministic, raising=False)
+    rng = numpy.random.RandomState(0)
+    indices = rng.randint(-1, 5, size=83).astype("int32")
+    values = rng.normal(size=(83, 7))
+    table = numpy.zeros((5, 7))
+    gpu_ops.scatter_add(table, indices, values)
+    expected = [values[indices == i].sum(0) for i in range(5)]
+    numpy.testing.assert_allclose(table, expected, atol=1e-12)
+
+
+@needs_compiler
+def test_an_index_out_of_range_is_no_row(gpu_ops):
+    table = numpy.ones((3, 2), dtype="float32")
+    Y = gpu_ops.gather_add(table, numpy.array([[0, 3], [-1, 2**31 - 1]], dtype="int32"))
+    assert Y.tolist() == [[1, 1], [0, 0]]
+    gpu_ops.scatter_add(
+        table, numpy.array([7, 1], dtype="int32"), numpy.ones((2, 2), "f")
+    )
+    assert table.tolist() == [[1, 1], [2, 2], [1, 1]]
+    dX = gpu_ops.backprop_maxout(
+        numpy.ones((1, 1), "f"), numpy.array([[5]], dtype="int32"), 2
+    )
+    assert dX.tolist() == [[[0, 0]]]
+
+
+@needs_compiler
+def test_dropout_masks_are_those_of_the_cpu(gpu_ops):
+    from thinc.backends import NumpyOps
+
+    masks = []
+    for ops in (gpu_ops, NumpyOps()):
+        numpy.random.seed(3)
+        masks.append(ops.get_dropout_mask((300, 200), 0.3))
+    assert numpy.array_equal(*masks)
+
+
+@needs_compiler
+def test_padding(gpu_ops):
+    for dtype in ("float32", "float64", "int32", "int64", "int8"):
+        seqs = [
+            numpy.arange(1, 1 + n * 2).reshape((n, 2)).astype(dtype) for n in (3, 0, 1)
+        ]
+        expected = Ops().pad(seqs, round_to=2) if dtype != "int8" else None
+        got = gpu_ops.pad(seqs, round_to=2)
+        assert got.dtype == dtype
+        if expected is not None:
+            assert numpy.array_equal(got, expected)
+
+
+@needs_compiler
+def test_a_wrong_kernel_is_caught(gpu_ops):
+    """The comparison can fail: one sign in one formula is changed."""
+    source = cuda.source()
+    wrong = source.replace(
+        "dX[n * I + i] = r * (dy[i] * G[i] - mean -",
+        "dX[n * I + i] = r * (dy[i] * G[i] + mean -",
+    )
+    assert wrong != source
+    cases = [case for case in CASES if case.name == "backprop_layer_norm"]
+    with emulation.emulated(wrong) as ops:
+        for case in cases:
+            call_args = case.args(numpy.random.RandomState(0), "float64")
+            want, *_ = run(Ops(), case, widen(call_args))
+            got, *_ = run(ops, case, call_args)
+            with pytest.raises(AssertionError):
+                assert_ulp(got, want, case.ulp, case.atol)
+
+
+@pytest.fixture(scope="module")
+def flat_source(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cuda") / "kernels.cu"
+    path.write_text(cuda.source())
+    return path
+
+
+def kernel_names():
+    expanded = re.sub(r"//[^\n]*", "", cuda.source())
+    names = set(re.findall(r"KERNEL\((\w+)\)\(", expanded)) - {"name", "backprop_"}
+    names |= {*cuda.activations(), *(f"backprop_{name}" for name in cuda.activations())}
+    both = {f"{name}_{suffix}" for name in names for suffix in ("f32", "f64")}
+    return both | {"hash", "ngrams", "pad_f32", "pad_f64", "pad_i32", "pad_i64"}
+
+
+@pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+def test_nvcc_compiles_without_spills(flat_source, architecture, tmp_path):
+    done = subprocess.run(
+        [
+            NVCC,
+            "-std=c++17",
+            f"-arch={architecture}",
+            "-DTHINC_ISA=cuda",
+            "-cubin",
+            "-Xptxas",
+            "-v",
+        ]
+        + ["-o", str(tmp_path / "out.cubin"), str(flat_source)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[:3000]
+    compiled = set(re.findall(r"Compiling entry function '(\w+)'", done.stderr))
+    assert compiled == kernel_names()
+    spills = [line for line in done.stderr.splitlines() if "spill" in line]
+    assert spills and all(
+        " 0 bytes spill stores, 0 bytes spill loads" in line for line in spills
+    )
+
+
+@pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90", "sm_100"])
+def test_nvrtc_compiles(architecture):
+    """NVRTC is what CuPy compiles with; it has no host headers."""
+    nvrtc = pytest.importorskip("cuda.bindings.nvrtc")
+    _, program = nvrtc.nvrtcCreateProgram(
+        cuda.source().encode(), b"kernels.cu", 0, [], []
+    )
+    options = [
+        option.encode()
+        for option in (*cuda.OPTIONS, f"--gpu-architecture={architecture}")
+    ]
+    (error,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
+    log = b" " * nvrtc.nvrtcGetProgramLogSize(program)[1]
+    nvrtc.nvrtcGetProgramLog(program, log)
+    assert int(error) == 0, log.decode()[:3000]

@@ -1,0 +1,137 @@
+// The loops on a GPU, over the formulas of include/thinc. cuda.py joins the headers and this file into one source.
+//
+// Every kernel exists for float and double as `name_f32` and `name_f64`, has C linkage, and walks its elements in strides
+// of the whole grid: results do not depend on the shape of a launch, and each element is written by one thread, so that
+// they are the same every time. The two exceptions, which add at places that threads may share, take `lanes`: 1 makes
+// them run in order.
+//
+// Sizes are int64, numbers double, lengths and indices int32; a null array means "none". Sequences are given by `ends`,
+// the running sums of their lengths. An index out of range counts as no row: nothing is read or written there, since
+// raising would make the host wait.
+// N rows, B sequences, T all rows, I and O widths, P pieces, W window, V rows of a table.
+
+typedef long long i64;
+
+#include "thinc/portable.hh"
+#include "thinc/activations.hh"
+#include "thinc/hashing.hh"
+#include "thinc/updates.hh"
+#include "lstm.hh"
+
+#ifndef THINC_BARRIER  // (the emulation on a CPU has its own)
+#define THINC_BARRIER() __syncthreads()
+#define THINC_SHUFFLE_XOR(x, lane) __shfl_xor_sync(0xffffffffu, x, lane)
+#define THINC_SHARED(type, name, n) __shared__ type name[n]
+#endif
+
+#define THINC_EACH(i, n) \
+  for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < (n); i += (i64)gridDim.x * blockDim.x)
+
+THINC_BEGIN
+
+enum { WARP = 32 };
+
+// Sums over a warp; every thread gets the result, added in the same order.
+template <class T>
+__device__ __forceinline__ T warp_sum(T x) {
+  for (int lane = WARP / 2; lane > 0; lane /= 2) x += THINC_SHUFFLE_XOR(x, lane);
+  return x;
+}
+
+template <class T>
+__device__ __forceinline__ T warp_max(T x) {
+  for (int lane = WARP / 2; lane > 0; lane /= 2) {
+    const T other = THINC_SHUFFLE_XOR(x, lane);
+    x = other > x ? other : x;
+  }
+  return x;
+}
+
+// The rows of this warp: one at a time, and all threads of a warp in the same one.
+#define THINC_EACH_ROW(n, N)                                                                    \
+  const int lane = threadIdx.x % WARP;                                                          \
+  for (i64 n = ((i64)blockIdx.x * blockDim.x + threadIdx.x) / WARP; n < (N); n += (i64)gridDim.x * blockDim.x / WARP)
+
+// The sequence that row t is in: the first whose end is behind t.
+__device__ __forceinline__ i64 sequence_of(const i64* ends, i64 B, i64 t) {
+  i64 low = 0, high = B - 1;
+  while (low < high) {
+    const i64 middle = (low + high) / 2;
+    if (ends[middle] > t) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return low;
+}
+
+__device__ __forceinline__ i64 start_of(const i64* ends, i64 b) { return b ? ends[b - 1] : 0; }
+
+__device__ __forceinline__ void hashed_rows(i64* rows, uint64_t id, uint32_t seed, const Modulo& modulo) {
+  uint64_t low, high;
+  murmur_128(&low, &high, id, seed);
+  rows[0] = (i64)modulo.of((uint32_t)low);
+  rows[1] = (i64)modulo.of((uint32_t)(low >> 32));
+  rows[2] = (i64)modulo.of((uint32_t)high);
+  rows[3] = (i64)modulo.of((uint32_t)(high >> 32));
+}
+
+template <class T, int kind>
+__device__ __forceinline__ void step_each(T* w, T* g, T* m, T* v, T* ema, i64 n, const StepNumbers<T>& s) {
+  if (ema) {
+    THINC_EACH(i, n) step_one<T, kind, true>(s, w, g, m, v, ema, i);
+  } else {
+    THINC_EACH(i, n) step_one<T, kind, false>(s, w, g, m, v, ema, i);
+  }
+}
+
+THINC_END
+
+using namespace thinc::THINC_ISA;
+
+#define KERNEL(name) extern "C" __global__ void name##_f32
+#define real float
+#include "float_kernels.cu"
+#undef real
+#undef KERNEL
+
+#define KERNEL(name) extern "C" __global__ void name##_f64
+#define real double
+#include "float_kernels.cu"
+#undef real
+#undef KERNEL
+
+// ---- one for all
+
+// Y (B, L, O) from B arrays of lengths[b] rows, zeros behind them.
+#define THINC_PAD(T, suffix)                                                                                         \
+  extern "C" __global__ void pad_##suffix(T* Y, const uint64_t* arrays, const int* lengths, i64 B, i64 L, i64 O) {   \
+    THINC_EACH(i, B * L * O) {                                                                                       \
+      const i64 b = i / (L * O), at = i % (L * O);                                                                   \
+      Y[i] = at < lengths[b] * O ? ((const T*)arrays[b])[at] : T(0);                                                 \
+    }                                                                                                                \
+  }
+THINC_PAD(float, f32)
+THINC_PAD(double, f64)
+THINC_PAD(int, i32)
+THINC_PAD(i64, i64)
+
+extern "C" __global__ void hash(uint32_t* keys, const uint64_t* ids, i64 seed, i64 N) {
+  THINC_EACH(i, N) {
+    uint64_t low, high;
+    murmur_128(&low, &high, ids[i], (uint32_t)seed);
+    keys[4 * i] = (uint32_t)low;
+    keys[4 * i + 1] = (uint32_t)(low >> 32);
+    keys[4 * i + 2] = (uint32_t)high;
+    keys[4 * i + 3] = (uint32_t)(high >> 32);
+  }
+}
+
+extern "C" __global__ void ngrams(uint64_t* keys, const uint64_t* ids, i64 n, i64 N) {
+  THINC_EACH(i, N - n + 1) {
+    uint64_t h = ngram_begin((uint64_t)n);
+    for (i64 j = 0; j < n; ++j) h = ngram_add(h, ids[i + j]);
+    keys[i] = ngram_finish(h);
+  }
+}
