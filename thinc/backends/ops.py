@@ -53,6 +53,8 @@ class Ops(
 
     name: str = "base"
     xp: Xp = numpy
+    # Whether every op gives the same bits each time.
+    deterministic: bool = True
 
     def __init__(
         self, device_type: DeviceTypes = "cpu", device_id: int = -1, **kwargs
