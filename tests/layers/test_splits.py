@@ -30,7 +30,7 @@ def part(X: Any, start: int, stop: int) -> Any:
     return X[start:stop]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def predicted(index: int) -> Any:
     """The model, its batch, the number of items, and the rows predicted at once."""
     case = CONSISTENT[index]
@@ -43,7 +43,9 @@ def predicted(index: int) -> Any:
 
 @settings(deadline=None, max_examples=30)
 @given(cuts=st.lists(st.integers(0, 12), max_size=6))
-@pytest.mark.parametrize("index", range(len(CONSISTENT)), ids=lambda i: str(CONSISTENT[i]))
+@pytest.mark.parametrize(
+    "index", range(len(CONSISTENT)), ids=lambda i: str(CONSISTENT[i])
+)
 def test_any_split_gives_the_same(index: int, cuts: List[int]):
     model, X, n, whole = predicted(index)
     ends = sorted({*(cut for cut in cuts if 0 < cut < n), n})
