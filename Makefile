@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 THREADS = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 SOURCES = setup.py pyproject.toml $(shell find thinc include -name '*.pyx' -o -name '*.pxd' -o -name '*.hh' -o -name '*.cc')
 
-.PHONY: demo build test test-all lint format bench bench-quick bench-gpu test-gpu sanitize wheel docs clean
+.PHONY: demo build test test-all coverage lint format bench bench-quick bench-gpu test-gpu sanitize wheel docs clean
 
 demo: build
 	$(THREADS) $(BIN)/python -m thinc demo
@@ -15,6 +15,9 @@ test: build
 
 test-all: build
 	$(THREADS) $(BIN)/python -m pytest -q -m "not gpu"
+
+coverage: build
+	$(THREADS) $(BIN)/python -m pytest -q -m "not gpu" --cov --cov-report=term:skip-covered
 
 # On a machine with CuPy and a CUDA device, with PYTHON an interpreter that has them and the build requirements.
 test-gpu:

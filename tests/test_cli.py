@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy
 import pytest
 
+import thinc.training
 from tests.shared import ROOT
 from tests.test_datasets import conllu_text
 from thinc.api import Config, Model, SequenceCategoricalCrossentropy, registry
-from thinc.cli import load, main, ready_configs
+from thinc.backends._kernels import elementwise, gemm
+from thinc.cli import CONFIGS, _StopFlag, load, main, ready_configs
 from thinc.training import load_checkpoint
 
 CONFIG = """
@@ -77,7 +80,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def thinc(*words, **kwargs):
+def start(*words, **kwargs):
     """The command in a process of its own."""
     command = [sys.executable, "-m", "thinc", *map(str, words)]
     env = {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": "/"}
@@ -265,7 +268,7 @@ def test_a_stopped_run_goes_on_and_ends_the_same(folder, how):
         "--training.patience=0",
     ]
     assert main([*words, "--output", "whole"]) == 0
-    process = thinc(*words, "--output", "parts", cwd=folder)
+    process = start(*words, "--output", "parts", cwd=folder)
     wait_for(Path("parts/checkpoint.bin"), process)
     process.send_signal(getattr(signal, how))
     _, error = process.communicate(timeout=60)
@@ -319,3 +322,68 @@ def test_demo(folder, capsys):
     shown = capsys.readouterr().out
     assert "each word's most frequent role" in shown and "Saved in runs/demo" in shown
     assert "  median " in shown
+
+
+def test_info(capsys):
+    assert main(["info"]) == 0
+    shown = capsys.readouterr().out
+    assert elementwise.isa_name() in shown and gemm.engine_name() in shown
+
+
+def test_the_second_interrupt_stops_at_once():
+    with _StopFlag() as stop:
+        assert not stop.requested
+        signal.raise_signal(signal.SIGINT)
+        assert stop.requested
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):  # the old handler is back
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_run_in_another_thread(folder):
+    with ThreadPoolExecutor(1) as pool:
+        words = ["train", "run.cfg", "--training.max_epochs=1"]
+        assert pool.submit(main, words).result() == 0
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_interrupted_in_process(folder, monkeypatch, capsys, at):
+    """Ctrl-C in an evaluation: once, the step is finished and the way on is said."""
+    whole = thinc.training.evaluate
+
+    def interrupted(*args):
+        for _ in range(at):
+            signal.raise_signal(signal.SIGINT)
+        return whole(*args)
+
+    monkeypatch.setattr(thinc.training, "evaluate", interrupted)
+    assert main(["train", "run.cfg", "--output", "out"]) == 130
+    message = "--resume --output out" if at == 1 else "Interrupted."
+    assert message in capsys.readouterr().err
+
+
+def test_evaluate_wants_the_labels_of_the_model(folder, capsys):
+    assert main(["train", "run.cfg", "--output", "out"]) == 0
+    other = [[("w0", "X"), ("w1", "Y")]] * 20
+    (folder / "train.conllu").write_text(conllu_text(other))
+    (folder / "dev.conllu").write_text(conllu_text(other))
+    assert main(["evaluate", "out"]) == 1
+    assert "other labels than the model: ['X', 'Y']" in capsys.readouterr().err
+    assert main(["predict", "out", "nothing.txt"]) == 1
+    assert "no file nothing.txt" in capsys.readouterr().err
+
+
+def test_predict_images(folder, capsys):
+    pytest.importorskip("sklearn")
+    config = Config().from_disk(CONFIGS / "images.cfg")
+    config["corpus"] = {"@datasets": "digits.v1"}
+    config.to_disk("digits.cfg")
+    words = ["train", "digits.cfg", "--output", "out", "--training.max_epochs=1"]
+    assert main(words) == 0
+    image = ",".join(["0"] * 64)
+    Path("images.csv").write_text(f"{image}\n{image}\n")
+    capsys.readouterr()
+    assert main(["predict", "out", "images.csv"]) == 0
+    first, second = capsys.readouterr().out.split()
+    assert first == second and first in "0123456789"

@@ -10,7 +10,7 @@ from tests.toy_models import forward, linear, linear_init, node, sequence
 from thinc.backends import NumpyOps, ParamServer, get_current_ops
 from thinc.model import Model, empty_init
 from thinc.types import Floats2d
-from thinc.util import DataValidationError, data_validation
+from thinc.util import DataValidationError, data_validation, gpu_is_available
 
 # -- Construction
 
@@ -328,3 +328,10 @@ def test_use_params_of_an_unset_param():
         with model.use_params(params):
             raise AssertionError("not reached")
     assert first.get_param("W") is W
+
+
+@pytest.mark.skipif(gpu_is_available(), reason="there is a GPU")
+def test_moving_to_a_gpu_that_is_not_there():
+    model = linear(3, 2)
+    with pytest.raises(ImportError, match="moving 'linear' to a GPU needs CuPy"):
+        model.to_gpu(0)

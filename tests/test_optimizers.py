@@ -7,7 +7,18 @@ from math import sqrt
 import numpy
 import pytest
 
-from thinc.api import SGD, Adam, Linear, Optimizer, RAdam, constant, decaying, registry
+from thinc.api import (
+    SGD,
+    Adam,
+    Linear,
+    Optimizer,
+    RAdam,
+    constant,
+    decaying,
+    plateau,
+    registry,
+)
+from thinc.util import gpu_is_available
 
 KEY = (1, "W")
 STEPS = 25
@@ -267,3 +278,33 @@ def test_finish_update_updates_what_has_a_gradient():
     assert model.get_param("W") == pytest.approx(before - 1)
     assert numpy.array_equal(model.get_param("b"), bias)
     assert not model.get_grad("W").any()
+
+
+def test_assigning_a_score_moves_schedules_that_watch_it():
+    optimizer = SGD(plateau(max_patience=1, scale=0.5, schedule=constant(0.1)))
+    assert optimizer.last_score is None
+    rates = []
+    for score in (1.0, 0.5, 0.5, 2.0, 1.0):
+        optimizer.step_schedules()
+        optimizer.last_score = score
+        rates.append(optimizer.learn_rate)
+    assert optimizer.last_score == (5, 1.0)
+    assert rates == pytest.approx([0.1, 0.05, 0.025, 0.025, 0.0125])
+
+
+def test_moving_to_the_cpu_where_it_is_already_changes_nothing():
+    optimizer = Adam(0.1)
+    optimizer(("w", 0), numpy.ones(3, "f"), numpy.ones(3, "f"))
+    before = optimizer.to_bytes()
+    optimizer.to_cpu()
+    assert optimizer.to_bytes() == before
+
+
+@pytest.mark.skipif(gpu_is_available(), reason="there is a GPU")
+def test_moving_to_a_gpu_that_is_not_there():
+    optimizer = Adam(0.1)
+    optimizer(KEY, numpy.ones(3, "f"), numpy.ones(3, "f"))
+    before = optimizer.to_bytes()
+    with pytest.raises((ImportError, ValueError), match="needs CuPy|GPU"):
+        optimizer.to_gpu()
+    assert optimizer.to_bytes() == before

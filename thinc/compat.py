@@ -214,6 +214,14 @@ def __dir__() -> List[str]:
     return sorted({*globals(), *_FINDERS})
 
 
+def require_cupy(what: str) -> Any:
+    """The module, or an ImportError that says what needs it and how to get it."""
+    cupy = __getattr__("cupy")
+    if cupy is None:
+        raise ImportError(f'{what} needs CuPy: pip install "thinc[cuda12x]"')
+    return cupy
+
+
 def enable_tensorflow() -> None:
     """Import TensorFlow and let the library use it. Works at any time, also twice.
 
@@ -309,4 +317,5 @@ __all__ = [
     "mxnet",
     "h5py",
     "os_signpost",
+    "require_cupy",
 ]

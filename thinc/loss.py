@@ -167,9 +167,13 @@ class CategoricalCrossentropy(Loss):
                         "CategoricalCrossentropy(names=['dog', 'cat'])"
                     )
                 negated = bool(prefix) and truth.startswith(prefix or "")
-                truth = self._name_to_i[
-                    truth[len(prefix or "") :] if negated else truth
-                ]
+                name = truth[len(prefix or "") :] if negated else truth
+                if name not in self._name_to_i:
+                    raise KeyError(
+                        f"Cannot calculate loss: there is no class {name!r} (row {row})"
+                        f" among the names {list(self.names)}"
+                    )
+                truth = self._name_to_i[name]
                 if negated:
                     rows.append(row)
                     columns.append(truth)

@@ -421,12 +421,8 @@ class Model(Operators, Generic[InT, OutT]):
 
     def to_gpu(self, gpu_id: int) -> None:
         """Move the tree to a CUDA device, in place."""
-        if compat.cupy is None:
-            raise ImportError(
-                f"Model.to_gpu: moving '{self.name}' to a GPU needs cupy: "
-                f'pip install "thinc[cuda12x]"'
-            )
-        with compat.cupy.cuda.device.Device(gpu_id):
+        cupy = compat.require_cupy(f"Model.to_gpu: moving '{self.name}' to a GPU")
+        with cupy.cuda.device.Device(gpu_id):
             self._to_ops(CupyOps())
 
     def to_cpu(self) -> None:

@@ -349,6 +349,7 @@ class Optimizer:
 
     def to_gpu(self, gpu_id: int = 0) -> None:
         """Move the moments and averages to a GPU, as `Model.to_gpu` does the model."""
+        compat.require_cupy("Optimizer.to_gpu")
         self._map_arrays(CupyOps(device_id=gpu_id).asarray)
 
     def to_cpu(self) -> None:

@@ -66,14 +66,11 @@ def use_tensorflow_for_gpu_memory() -> None:
 
 
 def _use_pool(name: str, allocator: Any) -> None:
-    if not compat.has_cupy:
-        raise ImportError(
-            f"Sharing GPU memory with {name} needs cupy: pip install cupy-cuda12x"
-        )
+    cupy = compat.require_cupy(f"Sharing GPU memory with {name}")
     pools = context_pools.get()
     if name not in pools:
-        pools[name] = compat.cupy.cuda.MemoryPool(allocator=allocator)
-    compat.cupy.cuda.set_allocator(pools[name].malloc)
+        pools[name] = cupy.cuda.MemoryPool(allocator=allocator)
+    cupy.cuda.set_allocator(pools[name].malloc)
 
 
 def get_ops(name: str, **kwargs) -> Ops:

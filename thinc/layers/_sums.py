@@ -4,6 +4,8 @@ The sum is in memory of its own. The terms may be the input itself (noop), memor
 another framework, or what a layer keeps for its backward pass: none of them may change.
 """
 
+import operator
+from functools import reduce
 from typing import Any, List, Sequence
 
 from ..types import Padded, Ragged
@@ -44,7 +46,7 @@ def total(terms: Sequence[Any]) -> Any:
         return Padded(data, first.size_at_t, first.lengths, first.indices)
     elif not hasattr(first, "__add__"):
         return first
-    return sum(present[1:], first)
+    return reduce(operator.add, present)
 
 
 def _total_items(terms: List[Any]) -> Any:

@@ -6,7 +6,7 @@ cover, bad arguments among it, and those that work in place return whether they 
 formula then answers, or says what is wrong.
 """
 cimport numpy as np
-from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.stdint cimport UINT32_MAX, int32_t, int64_t, uint32_t, uint64_t
 
 from .elementwise cimport Kernels, as_int32, contiguous, empty2, kernels_for, like, table
 
@@ -24,6 +24,9 @@ cdef np.ndarray as_keys(object ids):
     return np.PyArray_FROM_OTF(ids, np.NPY_UINT64, np.NPY_ARRAY_CARRAY_RO | np.NPY_ARRAY_FORCECAST)
 
 
+cdef inline bint is_seed(int64_t seed) noexcept:
+    return 0 <= seed <= UINT32_MAX
+
 
 cdef inline bint in_place(object X, int n_dims) noexcept:
     """X can be added to where it lies."""
@@ -32,10 +35,10 @@ cdef inline bint in_place(object X, int n_dims) noexcept:
 
 # ---- hashes
 
-def hash(ids, uint32_t seed):
+def hash(ids, int64_t seed):
     """ids (N,) -> (N, 4) uint32."""
     cdef np.ndarray ids_ = as_keys(ids)
-    if ids_ is None:
+    if ids_ is None or not is_seed(seed):
         return None
     cdef size_t N = np.PyArray_DIM(ids_, 0)
     cdef np.npy_intp shape[2]
@@ -121,11 +124,13 @@ def scatter_add(rows, indices, values):
 
 # ---- hash embeddings
 
-def hash_embed(E, ids, uint32_t seed):
+def hash_embed(E, ids, int64_t seed):
     """E (V, O), ids (N,) -> (N, O)."""
     cdef const Kernels* k = kernels_for(E)
     cdef np.ndarray ids_ = as_keys(ids)
-    if k is NULL or ids_ is None or np.PyArray_NDIM(<np.ndarray>E) != 2 or np.PyArray_DIM(<np.ndarray>E, 0) == 0:
+    if k is NULL or ids_ is None or not is_seed(seed):
+        return None
+    if np.PyArray_NDIM(<np.ndarray>E) != 2 or np.PyArray_DIM(<np.ndarray>E, 0) == 0:
         return None
     cdef np.ndarray E_ = contiguous(E)
     cdef size_t V = np.PyArray_DIM(E_, 0)
@@ -137,11 +142,13 @@ def hash_embed(E, ids, uint32_t seed):
     return Y
 
 
-def backprop_hash_embed(dE, dY, ids, uint32_t seed):
+def backprop_hash_embed(dE, dY, ids, int64_t seed):
     """Adds dY (N, O) to the four rows of dE (V, O) that each of ids (N,) stands for."""
     cdef const Kernels* k = kernels_for(dE)
     cdef np.ndarray ids_ = as_keys(ids)
-    if k is NULL or kernels_for(dY) is NULL or ids_ is None or not in_place(dE, 2):
+    if k is NULL or kernels_for(dY) is NULL or ids_ is None or not is_seed(seed):
+        return False
+    if not in_place(dE, 2):
         return False
     cdef np.ndarray dE_ = dE
     cdef np.ndarray dY_ = dY
