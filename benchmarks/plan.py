@@ -1,0 +1,143 @@
+"""What is measured: groups of cases, each a kind of work and its sizes. Every side implements the kinds it has."""
+
+from typing import Any, Dict, List, NamedTuple, Tuple
+
+ACTIVATIONS = (
+    "relu",
+    "sigmoid",
+    "swish",
+    "mish",
+    "gelu",
+    "gelu_approx",
+    "hard_swish",
+    "hard_sigmoid",
+    "dish",
+    "softmax",
+)
+
+
+class Case(NamedTuple):
+    group: str
+    kind: str
+    args: Tuple[Any, ...]
+    quick: bool = True
+
+    @property
+    def name(self) -> str:
+        return " ".join([self.kind, *map(str, self.args)])
+
+
+def _cases(group: str, kind: str, *rows: Tuple[Any, ...]) -> List[Case]:
+    """The first two of a kind are measured by the quick run."""
+    return [Case(group, kind, args, i < 2) for i, args in enumerate(rows)]
+
+
+# The groups of the goals, in their order.
+FORWARD, FEW_ROWS, BACKWARD = (
+    "gemm forward, 16 rows and more",
+    "gemm forward, 1 to 8 rows",
+    "gemm backward",
+)
+CASES: List[Case] = [
+    *_cases(
+        FORWARD,
+        "gemm_forward",
+        (16, 288, 288),
+        (64, 288, 288),
+        (16, 96, 96),
+        (1024, 288, 288),
+        (64, 768, 768),
+        (1024, 96, 288),
+    ),
+    *_cases(
+        FEW_ROWS,
+        "gemm_forward",
+        (1, 288, 288),
+        (4, 288, 288),
+        (8, 288, 288),
+        (1, 96, 96),
+        (1, 768, 768),
+        (8, 96, 96),
+    ),
+    *_cases(
+        BACKWARD,
+        "gemm_backward",
+        (64, 288, 288),
+        (1024, 288, 96),
+        (16, 288, 288),
+        (1024, 288, 288),
+        (64, 768, 768),
+    ),
+    *[Case("activations", "activation", (name, 256, 96)) for name in ACTIVATIONS],
+    *[
+        Case("activations", "backprop_activation", (name, 256, 96))
+        for name in ACTIVATIONS
+        if name != "softmax"
+    ],
+    *[
+        Case("layer norm, maxout, dropout", kind, (rows, 96), rows == 256)
+        for kind in ("layer_norm", "backprop_layer_norm", "dropout")
+        for rows in (256, 2048)
+    ],
+    *[
+        Case("layer norm, maxout, dropout", kind, (rows, 96, 3), rows == 256)
+        for kind in ("maxout", "backprop_maxout")
+        for rows in (256, 2048)
+    ],
+    *[
+        Case("reductions", f"{way}reduce_{name}", (128, 16, 96))
+        for name in ("sum", "mean", "max", "first", "last")
+        for way in ("", "backprop_")
+    ],
+    *[
+        Case("windows and padding", kind, (64, 24, 96))
+        for kind in ("seq2col", "backprop_seq2col", "pad", "list2padded", "padded2list")
+    ],
+    *_cases("embeddings and hashing", "hash", (4096,)),
+    *_cases("embeddings and hashing", "hash_embed", (2048, 96, 5000)),
+    *_cases("embeddings and hashing", "train_hash_embed", (2048, 96, 5000)),
+    *_cases("embeddings and hashing", "embed", (2048, 96, 5000)),
+    *_cases("embeddings and hashing", "train_embed", (2048, 96, 5000)),
+    *_cases("embeddings and hashing", "sparse_linear", (64, 100, 10)),
+    *_cases("optimizer step", "optimizer", (96 * 288,), (1000 * 96,), (5000 * 96,)),
+    *_cases("LSTM", "lstm", (16, 20, 64), (1, 20, 64)),
+    *_cases("LSTM", "train_lstm", (16, 20, 64)),
+    *_cases("losses", "cross_entropy", (1024, 17)),
+    *_cases("losses", "sequence_cross_entropy", (64, 24, 17)),
+    *_cases("losses", "l2_distance", (1024, 96)),
+    *_cases("losses", "cosine_distance", (1024, 96)),
+    *[
+        Case(f"tagger {kind}, {docs} documents", f"tagger_{kind}", (docs,), docs < 256)
+        for kind in ("predict", "train")
+        for docs in (1, 32, 256)
+    ],
+    *[Case(f"perceptron, batch {rows}", "perceptron", (rows,)) for rows in (1, 64)],
+    *_cases("calls", "linear_call", (1, 8)),
+    *_cases("calls", "chain_call", (1, 8)),
+    *_cases("calls", "finish_update", (8,)),
+]
+
+BY_NAME: Dict[str, Case] = {case.name: case for case in CASES}
+
+# (reference / ours, PyTorch / ours, ONNX Runtime / ours) that the project aims at.
+GOALS: Dict[str, Tuple[Any, Any, Any]] = {
+    FORWARD: (3.2, 1.1, None),
+    FEW_ROWS: (7, 2, None),
+    BACKWARD: (3.2, 1.1, None),
+    "activations": (9, 1.5, None),
+    "layer norm, maxout, dropout": (6, 3, None),
+    "reductions": (2.2, 3, None),
+    "windows and padding": (2.5, 2, None),
+    "embeddings and hashing": (4, 2, None),
+    "optimizer step": (4.5, 1.5, None),
+    "LSTM": (4.5, 1.1, None),
+    "losses": (8, 2, None),
+    "tagger predict, 1 documents": (5, 2, None),
+    "tagger predict, 32 documents": (4.5, 1.6, None),
+    "tagger predict, 256 documents": (4, 1.5, None),
+    "tagger train, 1 documents": (4.5, 1.8, None),
+    "tagger train, 32 documents": (3.8, 1.5, None),
+    "tagger train, 256 documents": (3.5, 1.4, None),
+    "perceptron, batch 1": (None, None, 1.1),
+    "perceptron, batch 64": (None, None, 0.95),
+}
