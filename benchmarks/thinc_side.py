@@ -53,7 +53,9 @@ def over_fresh(function: Callable, *arrays: List[numpy.ndarray]) -> Run:
 
 
 def some(*shape: int) -> List[numpy.ndarray]:
-    return [normal(*shape) for _ in range(8)]
+    """Up to eight arrays that fit in the second cache together."""
+    n = 2**18 // numpy.prod(shape)
+    return [normal(*shape) for _ in range(min(max(n, 2), 8))]
 
 
 def gemm_forward(m: int, k: int, n: int) -> Run:

@@ -21,7 +21,9 @@ def over_fresh(function: Callable, *tensors: List[torch.Tensor]) -> Run:
 
 
 def some(*shape: int) -> List[torch.Tensor]:
-    return [torch.randn(*shape) for _ in range(8)]
+    """Up to eight tensors that fit in the second cache together."""
+    n = 2**18 // int(numpy.prod(shape))
+    return [torch.randn(*shape) for _ in range(min(max(n, 2), 8))]
 
 
 def inference(function: Callable) -> Run:

@@ -2,13 +2,17 @@
 
 The gradients are those with respect to the input of the last activation (softmax and
 sigmoid pass them back unchanged), so that no loss needs the activation's derivative.
+
+Over 500 lines: four losses in the versions of the registry.
 """
 
+from itertools import accumulate, chain
 from typing import (
     Any,
     Dict,
     Generic,
     List,
+    NamedTuple,
     Optional,
     Sequence,
     Tuple,
@@ -16,6 +20,8 @@ from typing import (
     Union,
     cast,
 )
+
+import numpy
 
 from .config import registry
 from .types import Floats2d, Ints1d
@@ -88,6 +94,10 @@ class CategoricalCrossentropy(Loss):
         self.neg_prefix = neg_prefix
         self.label_smoothing = label_smoothing
         self._name_to_i = {} if names is None else {n: i for i, n in enumerate(names)}
+        # No name could be taken for a missing or a negated one.
+        self._names_are_plain = missing_value not in self._name_to_i and not (
+            neg_prefix and any(str(n).startswith(neg_prefix) for n in self._name_to_i)
+        )
 
     def convert_truths(
         self, truths: Any, guesses: Floats2d
@@ -112,7 +122,11 @@ class CategoricalCrossentropy(Loss):
         missing: Any = []
         negative = None
         if isinstance(truths, (list, tuple)):
-            truths, missing, negative = self._read_list(xp, truths)
+            ids = self._plain_ids(truths)
+            if ids is None:
+                truths, missing, negative = self._read_list(xp, truths)
+            else:
+                truths = xp.array(ids, dtype="int32")
         elif self.missing_value is not None:
             labels = truths if truths.ndim == 1 else truths.argmax(axis=-1)
             missing = xp.nonzero(labels == self.missing_value)[0]
@@ -144,6 +158,16 @@ class CategoricalCrossentropy(Loss):
             mask[rows, columns] = 1
             target[rows] = 0  # a fresh array: only lists of names have negatives
         return target, mask
+
+    def _plain_ids(self, truths: Sequence[Any]) -> Optional[Sequence[int]]:
+        """The ids of a list where nothing is missing or negated; None to look closer."""
+        if not self.names:
+            plain = set(map(type, truths)) == {int} and self.missing_value not in truths
+            return truths if plain else None
+        if not self._names_are_plain:
+            return None
+        ids = list(map(self._name_to_i.get, truths))
+        return None if None in ids else cast(List[int], ids)
 
     def _read_list(
         self, xp: Any, truths: Sequence[Any]
@@ -214,16 +238,21 @@ class CategoricalCrossentropy(Loss):
         return _sum_of_squares(self.get_grad(guesses, truths))
 
 
-def _check_interval(values: Floats2d, kind: str) -> None:
-    if (values > 1).any() or (values < 0).any():
+def _check_interval(values: Any, kind: str) -> None:
+    if not values.size:
+        return
+    lowest, highest = values.min(), values.max()
+    if lowest != lowest:  # NaN, which is no reason not to look at the others
+        lowest, highest = numpy.nanmin(values), numpy.nanmax(values)
+    if lowest < 0 or highest > 1:
         raise ValueError(
             f"Cannot calculate CategoricalCrossentropy loss with {kind} outside the "
             "[0,1] interval."
         )
 
 
-def _sum_of_squares(grad: Floats2d) -> float:
-    return cast(Any, grad**2).sum()
+def _sum_of_squares(grad: Any) -> float:
+    return get_array_module(grad).vdot(grad, grad)
 
 
 @registry.losses("CategoricalCrossentropy.v1")
@@ -301,13 +330,25 @@ class SequenceCategoricalCrossentropy(Loss):
         self, guesses: Sequence[Floats2d], truths: Sequence[IntsOrFloatsOrStrs]
     ) -> Tuple[List[Floats2d], float]:
         """A gradient for each sequence, and the loss of all."""
-        grads = self.get_grad(guesses, truths)
-        return grads, self._get_loss_from_grad(grads)
+        grads, parts = self._gradients(guesses, truths)
+        return grads, sum((_sum_of_squares(part) for part in parts), 0.0)
 
     def get_grad(
         self, guesses: Sequence[Floats2d], truths: Sequence[IntsOrFloatsOrStrs]
     ) -> List[Floats2d]:
         """A gradient for each sequence, divided by their number if normalized."""
+        return self._gradients(guesses, truths)[0]
+
+    def get_loss(
+        self, guesses: Sequence[Floats2d], truths: Sequence[IntsOrFloatsOrStrs]
+    ) -> float:
+        """The sum of the squared gradients."""
+        return self(guesses, truths)[1]
+
+    def _gradients(
+        self, guesses: Sequence[Any], truths: Sequence[Any]
+    ) -> Tuple[List[Any], List[Any]]:
+        """One for each sequence, and the arrays that hold them."""
         if len(guesses) != len(truths):
             raise ValueError(
                 "Cannot calculate SequenceCategoricalCrossentropy loss: guesses and "
@@ -315,45 +356,32 @@ class SequenceCategoricalCrossentropy(Loss):
             )
         joined = self._join(guesses, truths)
         if joined is None:
-            grads = [self.cc.get_grad(yh, y) for yh, y in zip(guesses, truths)]
+            parts = [self.cc.get_grad(yh, y) for yh, y in zip(guesses, truths)]
         else:
-            grads = _split(self.cc.get_grad(*joined), guesses)
+            parts = [self.cc.get_grad(*joined)]
         if self.normalize:
-            for grad in grads:
-                grad /= len(guesses)
-        return grads
+            for part in parts:
+                part /= len(guesses)
+        return (parts if joined is None else _split(parts[0], guesses)), parts
 
     def _join(self, guesses: Sequence[Any], truths: Sequence[Any]) -> Any:
         """The batch as one long sequence; None where the parts are not of a kind."""
-        if not guesses or any(len(yh) != len(y) for yh, y in zip(guesses, truths)):
+        if not guesses or list(map(len, guesses)) != list(map(len, truths)):
             return None
         xp = get_array_module(guesses[0])
         if len({(yh.shape[1:], yh.dtype) for yh in guesses}) > 1:
             return None
         if all(isinstance(y, (list, tuple)) for y in truths):
-            return xp.concatenate(guesses), [item for y in truths for item in y]
+            return xp.concatenate(guesses), list(chain.from_iterable(truths))
         if all(isinstance(y, xp.ndarray) for y in truths):
             if len({(y.shape[1:], y.dtype) for y in truths}) == 1:
                 return xp.concatenate(guesses), xp.concatenate(truths)
         return None
 
-    def get_loss(
-        self, guesses: Sequence[Floats2d], truths: Sequence[IntsOrFloatsOrStrs]
-    ) -> float:
-        """The sum of the squared gradients."""
-        return self._get_loss_from_grad(self.get_grad(guesses, truths))
-
-    def _get_loss_from_grad(self, grads: Sequence[Floats2d]) -> float:
-        return sum((_sum_of_squares(grad) for grad in grads), 0.0)
-
 
 def _split(rows: Floats2d, like: Sequence[Floats2d]) -> List[Floats2d]:
-    parts = []
-    start = 0
-    for array in like:
-        parts.append(rows[start : start + len(array)])
-        start += len(array)
-    return parts
+    ends = list(accumulate(map(len, like)))
+    return [rows[start:end] for start, end in zip([0, *ends], ends)]
 
 
 @registry.losses("SequenceCategoricalCrossentropy.v1")
@@ -416,8 +444,11 @@ class L2Distance(Loss):
                 f"{guesses.shape} vs {truths.shape}."
             )
         difference: Any = guesses - truths
-        if self.normalize:
-            difference = difference / (guesses.shape[0] or 1)
+        if not self.normalize:
+            return difference
+        elif difference.dtype.kind != "f":
+            return difference / (guesses.shape[0] or 1)
+        difference /= guesses.shape[0] or 1
         return difference
 
     def get_loss(self, guesses: Floats2d, truths: Floats2d) -> float:
@@ -443,33 +474,43 @@ class CosineDistance(Loss):
 
     def __call__(self, guesses: Floats2d, truths: Floats2d) -> Tuple[Floats2d, float]:
         """The gradient, in the shape of the guesses, and the loss."""
-        return self.get_grad(guesses, truths), self.get_loss(guesses, truths)
+        measured = self._measure(guesses, truths)
+        return self._gradient(measured, truths), self._loss(measured, truths)
 
     def get_similarity(self, guesses: Floats2d, truths: Floats2d) -> float:
         """The cosine of each pair of rows, (N, 1)."""
-        return self._measure(guesses, truths)[0]
+        return self._measure(guesses, truths).cosine
 
     def get_grad(self, guesses: Floats2d, truths: Floats2d) -> Floats2d:
         """The gradient of -cos: cos * yh / |yh|^2 - y / (|yh| |y|)."""
-        cosine, yh, y, norm_yh, norms = self._measure(guesses, truths)
-        grad = cosine * yh / norm_yh**2 - y / norms
-        if self.ignore_zeros:
-            grad[(truths == 0).all(axis=1)] = 0
-        if self.normalize:
-            grad /= guesses.shape[0] or 1
-        return grad
+        return self._gradient(self._measure(guesses, truths), truths)
 
     def get_loss(self, guesses: Floats2d, truths: Floats2d) -> float:
         """sum(abs(1 - cos)), / N if normalized."""
-        losses = abs(self._measure(guesses, truths)[0] - 1)
+        return self._loss(self._measure(guesses, truths), truths)
+
+    def _gradient(self, measured: "_Cosine", truths: Any) -> Floats2d:
+        cosine, yh, y, squares, norms = measured
+        n = len(truths) if self.normalize else 1
+        of_guess = cosine / (squares * (n or 1))
+        of_truth = 1 / (norms * (n or 1))
+        if self.ignore_zeros:
+            ignored = (truths == 0).all(axis=1)
+            of_guess[ignored] = 0
+            of_truth[ignored] = 0
+        grad = yh * of_guess
+        grad -= y * of_truth
+        return grad
+
+    def _loss(self, measured: "_Cosine", truths: Any) -> float:
+        losses = abs(measured.cosine - 1)
         if self.ignore_zeros:
             losses[(truths == 0).all(axis=1)] = 0
         if self.normalize:
-            losses = losses / (guesses.shape[0] or 1)
+            losses = losses / (len(truths) or 1)
         return losses.sum()
 
-    def _measure(self, guesses: Any, truths: Any) -> Tuple[Any, Any, Any, Any, Any]:
-        """cos, yh, y, |yh| and |yh| |y|, rows and columns kept."""
+    def _measure(self, guesses: Any, truths: Any) -> "_Cosine":
         if guesses.shape != truths.shape:
             raise ValueError(
                 "Cannot calculate cosine similarity: mismatched shapes: "
@@ -479,9 +520,20 @@ class CosineDistance(Loss):
         # Off 0, where a row has no direction.
         yh = guesses + 1e-8
         y = truths + 1e-8
-        norm_yh = xp.linalg.norm(yh, axis=1, keepdims=True)
-        norms = norm_yh * xp.linalg.norm(y, axis=1, keepdims=True)
-        return (yh * y).sum(axis=1, keepdims=True) / norms, yh, y, norm_yh, norms
+        products = (xp.einsum("ij,ij->i", a, b) for a, b in ((yh, y), (yh, yh), (y, y)))
+        dots, squares, others = (rows.reshape((-1, 1)) for rows in products)
+        norms = xp.sqrt(squares) * xp.sqrt(others)
+        return _Cosine(dots / norms, yh, y, squares, norms)
+
+
+class _Cosine(NamedTuple):
+    """cos, yh, y, |yh|^2 and |yh| |y|; rows (N, nO) and columns (N, 1)."""
+
+    cosine: Any
+    yh: Any
+    y: Any
+    squares: Any
+    norms: Any
 
 
 @registry.losses("CosineDistance.v1")

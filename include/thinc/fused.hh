@@ -59,25 +59,44 @@ void backprop_layer_norm(void* dX_, void* dG_, void* db_, const void* dY_, const
   }
 }
 
-// Softmax of each row, its maximum subtracted first.
+// Softmax of each row, its maximum subtracted first. Some rows at a time go through each step together: within one row
+// every step would wait for the one before.
 template <class T>
 void softmax(void* Y_, const void* X_, double inverse_temperature, size_t N, size_t O) {
   const T scale = T(inverse_temperature);
-  for (size_t n = 0; n < N; ++n) {
-    const T* X = static_cast<const T*>(X_) + n * O;
-    T* Y = static_cast<T*>(Y_) + n * O;
-    T best = X[0] * scale, sum = 0;
-#pragma omp simd reduction(max : best)
-    for (size_t o = 1; o < O; ++o) best = X[o] * scale > best ? X[o] * scale : best;
-#pragma omp simd reduction(+ : sum)
-    for (size_t o = 0; o < O; ++o) {
-      T e = exp_(X[o] * scale - best);
-      Y[o] = e;
-      sum += e;
+  constexpr size_t most = 64;
+  T best[most], inverse[most];
+  for (size_t start = 0; start < N; start += most) {
+    const size_t rows = N - start < most ? N - start : most;
+    const T* X = static_cast<const T*>(X_) + start * O;
+    T* Y = static_cast<T*>(Y_) + start * O;
+    for (size_t n = 0; n < rows; ++n) {
+      const T* x = X + n * O;
+      T b = x[0] * scale;
+#pragma omp simd reduction(max : b)
+      for (size_t o = 1; o < O; ++o) b = x[o] * scale > b ? x[o] * scale : b;
+      best[n] = b;
     }
-    const T inverse = T(1) / sum;
+    for (size_t n = 0; n < rows; ++n) {
+      const T* x = X + n * O;
+      T* y = Y + n * O;
+      const T b = best[n];
 #pragma omp simd
-    for (size_t o = 0; o < O; ++o) Y[o] *= inverse;
+      for (size_t o = 0; o < O; ++o) y[o] = exp_(x[o] * scale - b);
+    }
+    for (size_t n = 0; n < rows; ++n) {
+      const T* y = Y + n * O;
+      T sum = 0;
+#pragma omp simd reduction(+ : sum)
+      for (size_t o = 0; o < O; ++o) sum += y[o];
+      inverse[n] = T(1) / sum;
+    }
+    for (size_t n = 0; n < rows; ++n) {
+      T* y = Y + n * O;
+      const T f = inverse[n];
+#pragma omp simd
+      for (size_t o = 0; o < O; ++o) y[o] *= f;
+    }
   }
 }
 

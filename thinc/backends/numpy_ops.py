@@ -4,12 +4,13 @@ Every method hands its arrays to a compiled kernel. A kernel that does not cover
 float64, say) returns None, or False where it works in place, and the readable formula answers.
 """
 
-from typing import Any, Optional, Tuple, TypeVar
+from typing import Any, List, Optional, Tuple, TypeVar, Union
 
 import numpy
 
 from ..config import registry
 from ..types import (
+    Array3d,
     DeviceTypes,
     Floats1d,
     Floats2d,
@@ -17,6 +18,8 @@ from ..types import (
     FloatsXd,
     Ints1d,
     Ints2d,
+    List2d,
+    Padded,
     Shape,
 )
 from ._activations import Params
@@ -240,6 +243,46 @@ class NumpyOps(Ops):
             d_maxes = _array("backprop_reduce_max", d_maxes)
             return super().backprop_reduce_max(d_maxes, which, lengths)
         return dX
+
+    def reduce_first(self, X: Floats2d, lengths: Ints1d) -> Tuple[Floats2d, Ints1d]:
+        result = sequences.reduce_first(X, lengths)
+        if result is None:
+            return super().reduce_first(_array("reduce_first", X), lengths)
+        return result
+
+    def reduce_last(self, X: Floats2d, lengths: Ints1d) -> Tuple[Floats2d, Ints1d]:
+        result = sequences.reduce_last(X, lengths)
+        if result is None:
+            return super().reduce_last(_array("reduce_last", X), lengths)
+        return result
+
+    def backprop_reduce_first(
+        self, d_firsts: Floats2d, starts_ends: Ints1d
+    ) -> Floats2d:
+        dX = sequences.backprop_reduce_first(d_firsts, starts_ends)
+        if dX is None:
+            d_firsts = _array("backprop_reduce_first", d_firsts)
+            return super().backprop_reduce_first(d_firsts, starts_ends)
+        return dX
+
+    def backprop_reduce_last(self, d_lasts: Floats2d, lasts: Ints1d) -> Floats2d:
+        dX = sequences.backprop_reduce_last(d_lasts, lasts)
+        if dX is None:
+            d_lasts = _array("backprop_reduce_last", d_lasts)
+            return super().backprop_reduce_last(d_lasts, lasts)
+        return dX
+
+    # Lists of sequences
+
+    def pad(self, seqs: Union[List[Ints2d], List[Floats2d]], round_to=1) -> Array3d:
+        arrays: Any = list(seqs)
+        padded = sequences.pad(arrays, round_to)
+        return super().pad(arrays, round_to) if padded is None else padded
+
+    def list2padded(self, seqs: List2d) -> Padded:
+        arrays: Any = list(seqs)
+        result = sequences.list2padded(arrays)
+        return super().list2padded(arrays) if result is None else Padded(*result)
 
     # Embeddings
 

@@ -259,8 +259,9 @@ cdef np.ndarray product(const Kernels* k, np.ndarray x, np.ndarray y, np.ndarray
         f = <gemm_t>k.gemm
     if M and N:
         if current is NUMPY:
-            # Not numpy.dot(out=), which refuses rows that are apart.
-            np.PyArray_CopyInto(target, numpy.dot(x.T if trans1 else x, y.T if trans2 else y))
+            # Not numpy.dot(out=), which refuses rows that are apart. It may warn of lanes that are no part of the result.
+            with numpy.errstate(all="ignore"):
+                np.PyArray_CopyInto(target, numpy.dot(x.T if trans1 else x, y.T if trans2 else y))
         elif K == 0:
             np.PyArray_FILLWBYTE(target, 0)
         else:
