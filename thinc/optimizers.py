@@ -8,6 +8,7 @@ Over 500 lines: three factories whose signatures the config system reads, and th
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from math import sqrt
 from typing import Any, Dict, List, Optional, Tuple, Union, cast
 
@@ -298,9 +299,20 @@ class Optimizer:
             return weights, gradient
         ops = _numpy_ops if type(weights) is numpy.ndarray else get_array_ops(weights)
         nr_update = self.nr_update[key] + 1
-        kind, learn_rate = self._method(nr_update, lr_scale)
+        step = _make_step(
+            nr_update,
+            lr_scale,
+            float(self.learn_rate),
+            self.b1,
+            self.b2,
+            self.eps,
+            self.L2,
+            self.L2_is_weight_decay,
+            self.grad_clip,
+            self.use_radam,
+        )
         mom1 = mom2 = average = None
-        if kind != _SGD:
+        if step.kind != _SGD:
             mom1 = self.mom1.get(key)
             if mom1 is None:
                 mom1 = self.mom1[key] = ops.alloc((weights.size,), dtype=weights.dtype)
@@ -311,39 +323,9 @@ class Optimizer:
             if average is None:
                 average = ops.alloc(weights.shape, dtype=weights.dtype)
                 self.averages[key] = average
-        L2 = float(self.L2)
-        decays = self.L2_is_weight_decay
-        # float(): a numpy.float64 would turn float32 arrays into float64 ones.
-        step = Step(
-            kind,
-            float(self.grad_clip),
-            0.0 if decays else L2,
-            learn_rate,
-            float(self.b1),
-            float(self.b2),
-            float(self.eps),
-            float(lr_scale * self.learn_rate) * L2 if decays else 0.0,
-            1.0 - average_decay(nr_update),
-        )
         ops.optimizer_step(weights, gradient, mom1, mom2, average, step)
         self.nr_update[key] = nr_update
         return weights, gradient
-
-    def _method(self, nr_update: int, lr_scale: float) -> Tuple[int, float]:
-        """How to step, and the learning rate with its corrections for the start."""
-        b1, b2 = float(self.b1), float(self.b2)
-        rate = float(self.learn_rate)
-        if self.use_radam:
-            return _radam_method(nr_update + 1, b1, b2, rate)
-        if b1 > 0.0 and b2 > 0.0:
-            fix = sqrt(1.0 - b2**nr_update) / (1.0 - b1**nr_update)
-            return _ADAM, lr_scale * rate * fix
-        if b2 > 0.0:
-            raise NotImplementedError(
-                f"Optimizer: beta1 = {b1} with beta2 = {b2} is no known method. Set "
-                "both above 0 for Adam, or beta2 = 0 for SGD"
-            )
-        return _SGD, lr_scale * rate
 
     # ----------------------------------------------------------------- moving, state
 
@@ -431,6 +413,47 @@ class Optimizer:
         averages = message["averages"]
         self.averages = None if averages is None else _from_items(averages, rename)
         return self
+
+
+@lru_cache(maxsize=64)  # the parameters of a model are mostly at the same step
+def _make_step(
+    nr_update: int,
+    lr_scale: float,
+    rate: float,
+    b1: float,
+    b2: float,
+    eps: float,
+    L2: float,
+    L2_is_weight_decay: bool,
+    grad_clip: float,
+    use_radam: bool,
+) -> Step:
+    """The update number nr_update of a parameter, with its corrections for the start."""
+    # float(): a numpy.float64 would turn float32 arrays into float64 ones.
+    b1, b2, L2 = float(b1), float(b2), float(L2)
+    if use_radam:
+        kind, learn_rate = _radam_method(nr_update + 1, b1, b2, rate)
+    elif b1 > 0.0 and b2 > 0.0:
+        fix = sqrt(1.0 - b2**nr_update) / (1.0 - b1**nr_update)
+        kind, learn_rate = _ADAM, lr_scale * rate * fix
+    elif b2 > 0.0:
+        raise NotImplementedError(
+            f"Optimizer: beta1 = {b1} with beta2 = {b2} is no known method. Set "
+            "both above 0 for Adam, or beta2 = 0 for SGD"
+        )
+    else:
+        kind, learn_rate = _SGD, lr_scale * rate
+    return Step(
+        kind,
+        float(grad_clip),
+        0.0 if L2_is_weight_decay else L2,
+        float(learn_rate),
+        b1,
+        b2,
+        float(eps),
+        float(lr_scale * rate * L2) if L2_is_weight_decay else 0.0,
+        1.0 - average_decay(nr_update),
+    )
 
 
 def _radam_method(step: int, b1: float, b2: float, rate: float) -> Tuple[int, float]:

@@ -5,6 +5,9 @@ import math
 import numpy
 import pytest
 
+from thinc.api import NumpyOps
+from thinc.backends._training import Step
+
 HYPER = {"beta1": 0.9, "beta2": 0.99, "eps": 1e-3, "learn_rate": 0.05}
 
 
@@ -88,3 +91,25 @@ def test_logloss(ops):
     y, p = numpy.array([1.0, 0.0]), numpy.array([0.25, 0.25])
     want = [-math.log(0.25), -math.log(0.75)]
     numpy.testing.assert_allclose(ops.logloss(y, p), want, rtol=1e-6)
+
+
+def test_moments_of_weights_without_gradient_fade_to_zero():
+    """0.9 times the smallest number rounds to itself: without flushing it would stay, and every step be slow."""
+    ops = NumpyOps()
+    tiny = numpy.float32(1e-45)
+    for step in (Step(1, 0.0, 0.0, 0.1, 0.9, 0.999, 1e-8, 0.0, 0.1), None):
+        w = numpy.ones(40, dtype="f")
+        g, m, v = (
+            numpy.zeros(40, "f"),
+            numpy.full(40, tiny, "f"),
+            numpy.full(40, tiny, "f"),
+        )
+        if step is None:
+            ops.adam(w, g, m, v, 0.9, 0.999, 1e-8, 0.1)
+        else:
+            ops.optimizer_step(w, g, m, v, None, step)
+        assert not m.any() and not v.any()
+        assert (w == 1).all()
+    # Elsewhere such numbers are what they were.
+    assert tiny + tiny > tiny > 0
+    assert ops.reduce_sum(numpy.full((2, 1), tiny), numpy.array([2], "i"))[0, 0] > 0

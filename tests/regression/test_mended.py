@@ -379,6 +379,16 @@ def copy_of_attention():
     assert_array_equal(copied.predict(ragged).data, model.predict(ragged).data)
 
 
+@mends("moments of weights without a gradient")
+def moments_fade_to_zero():
+    tiny = numpy.full(3, 1e-45, dtype="f")
+    zeros = numpy.zeros(3, dtype="f")
+    _, _, mom1, mom2 = NumpyOps().adam(
+        X[0].copy(), zeros, tiny.copy(), tiny.copy(), 0.9, 0.999, 1e-8, 0.1
+    )
+    assert not mom1.any() and not mom2.any()
+
+
 @mends("GIL")
 def other_threads_run_during_a_kernel():
     """A thread that counts gets on while one long product is computed."""
