@@ -56,7 +56,7 @@ def forward(
     E = model.get_param("E")
     nO = E.shape[1]
     if len(ids):
-        Y = E[ids]
+        Y = E.take(ids, axis=0)  # faster than E[ids]
     else:
         Y = ops.alloc2f(0, nO, dtype=E.dtype)
     mask: Any = None
