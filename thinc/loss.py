@@ -21,11 +21,10 @@ from typing import (
     cast,
 )
 
-import numpy
-
+from .backends import get_array_ops
 from .config import registry
 from .types import Floats2d, Ints1d
-from .util import get_array_module, to_categorical
+from .util import check_smoothing, get_array_module, to_categorical
 
 __all__ = [
     "CategoricalCrossentropy",
@@ -103,15 +102,13 @@ class CategoricalCrossentropy(Loss):
         self, truths: Any, guesses: Floats2d
     ) -> Tuple[Floats2d, Floats2d]:
         """Truths of any kind -> (target, mask), both (N, classes). Inputs are kept."""
-        target, mask = self._convert(truths, guesses)
+        target, mask = self._convert(*self._read(truths, guesses), guesses)
         if mask is None:
             mask = get_array_module(guesses).ones(target.shape, dtype="float32")
         return target, mask
 
-    def _convert(
-        self, truths: Any, guesses: Floats2d
-    ) -> Tuple[Floats2d, Optional[Floats2d]]:
-        """As convert_truths, with None for a mask of ones."""
+    def _read(self, truths: Any, guesses: Floats2d) -> Tuple[Any, Any, Any]:
+        """The truths as an array, the rows that are missing, and (rows, classes) of the negated, if any."""
         xp = get_array_module(guesses)
         if self.names and len(self.names) != guesses.shape[-1]:
             raise ValueError(
@@ -119,17 +116,22 @@ class CategoricalCrossentropy(Loss):
                 f"each class, got {len(self.names)} names and guesses of shape "
                 f"{guesses.shape}"
             )
-        missing: Any = []
-        negative = None
         if isinstance(truths, (list, tuple)):
             ids = self._plain_ids(truths)
             if ids is None:
-                truths, missing, negative = self._read_list(xp, truths)
-            else:
-                truths = xp.array(ids, dtype="int32")
-        elif self.missing_value is not None:
+                return self._read_list(xp, truths)
+            return xp.array(ids, dtype="int32"), (), None
+        missing: Any = ()
+        if self.missing_value is not None:
             labels = truths if truths.ndim == 1 else truths.argmax(axis=-1)
             missing = xp.nonzero(labels == self.missing_value)[0]
+        return truths, missing, None
+
+    def _convert(
+        self, truths: Any, missing: Any, negative: Any, guesses: Any
+    ) -> Tuple[Floats2d, Optional[Floats2d]]:
+        """What was read -> (target, mask), with None for a mask of ones."""
+        xp = get_array_module(guesses)
         target: Any
         if truths.ndim != guesses.ndim:
             target = to_categorical(
@@ -217,8 +219,16 @@ class CategoricalCrossentropy(Loss):
 
         Raises ValueError if the shapes differ or a value is not in [0, 1].
         """
+        classes, missing, negative = self._read(truths, guesses)
+        if (
+            negative is None
+            and guesses.ndim == 2
+            and cast(Any, guesses).dtype.kind == "f"
+            and classes.shape == guesses.shape[:1]
+        ):
+            return self._from_classes(guesses, classes, missing)
         _check_interval(guesses, "guesses")
-        target, mask = self._convert(truths, guesses)
+        target, mask = self._convert(classes, missing, negative, guesses)
         if guesses.shape != target.shape:
             raise ValueError(
                 "Cannot calculate CategoricalCrossentropy loss: mismatched shapes: "
@@ -233,6 +243,25 @@ class CategoricalCrossentropy(Loss):
             difference /= guesses.shape[0] or 1
         return difference
 
+    def _from_classes(self, guesses: Any, truths: Any, missing: Any) -> Floats2d:
+        """The gradient for one class a row, in one pass."""
+        xp = get_array_module(guesses)
+        n_rows, n_classes = guesses.shape
+        check_smoothing(self.label_smoothing, n_classes)
+        # As indices of an array, negative ids count from the end.
+        classes = xp.where(truths < 0, truths + n_classes, truths).astype("int32")
+        if len(missing):
+            classes[missing] = -1
+        scale = 1.0 / (n_rows or 1) if self.normalize else 1.0
+        ops = get_array_ops(guesses)
+        try:
+            return ops.backprop_cross_entropy(
+                guesses, classes, label_smoothing=self.label_smoothing, scale=scale
+            )
+        except ValueError:
+            _check_interval(guesses, "guesses")
+            raise
+
     def get_loss(self, guesses: Floats2d, truths: IntsOrFloatsOrStrs) -> float:
         """sum(grad ** 2)"""
         return _sum_of_squares(self.get_grad(guesses, truths))
@@ -241,9 +270,10 @@ class CategoricalCrossentropy(Loss):
 def _check_interval(values: Any, kind: str) -> None:
     if not values.size:
         return
+    xp = get_array_module(values)
     lowest, highest = values.min(), values.max()
     if lowest != lowest:  # NaN, which is no reason not to look at the others
-        lowest, highest = numpy.nanmin(values), numpy.nanmax(values)
+        lowest, highest = xp.nanmin(values), xp.nanmax(values)
     if lowest < 0 or highest > 1:
         raise ValueError(
             f"Cannot calculate CategoricalCrossentropy loss with {kind} outside the "

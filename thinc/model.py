@@ -342,8 +342,7 @@ class Model(Operators, Generic[InT, OutT]):
         for node in nodes:
             for shim in node._shims:
                 shim.finish_update(optimizer)
-        for node in nodes:
-            _update_params(node, optimizer)
+        _update_params(nodes, optimizer)
 
     def replace_callbacks(
         self, forward: Callable, *, init: Optional[Callable] = None
@@ -453,17 +452,25 @@ class Model(Operators, Generic[InT, OutT]):
     can_from_disk = _serialize.can_from_disk
 
 
-def _update_params(node: Model, optimizer: "Optimizer") -> None:
-    """Pass each parameter of one node and its gradient through the optimizer."""
-    grads = node._params._grads
-    for name in node._has_params:
-        key = (node.id, name)
-        grad = grads.get(key)
-        if grad is not None:
-            old = node.get_param(name)
-            new, _ = optimizer(key, old, grad)
-            if new is not old:  # most are updated in place
-                node.set_param(name, new)
+def _update_params(nodes: List[Model], optimizer: "Optimizer") -> None:
+    """Pass the parameters that have a gradient, and those, through the optimizer."""
+    owners = []
+    parameters = []
+    for node in nodes:
+        grads = node._params._grads
+        for name in node._has_params:
+            key = (node.id, name)
+            grad = grads.get(key)
+            if grad is not None:
+                owners.append((node, name))
+                parameters.append((key, node.get_param(name), grad))
+    if hasattr(optimizer, "update_all"):
+        updated = optimizer.update_all(parameters)
+    else:  # something else that is called like one
+        updated = [optimizer(*parameter)[0] for parameter in parameters]
+    for (node, name), (_, old, _), new in zip(owners, parameters, updated):
+        if new is not old:  # most are updated in place
+            node.set_param(name, new)
 
 
 def _copy_node(node: Model, shims: List[Any]) -> Model:

@@ -15,11 +15,12 @@ from typing import Any, Dict, List, Optional, Tuple, Union, cast
 import numpy
 
 from . import compat
-from .backends import CupyOps, NumpyOps, get_array_ops
+from .backends import CupyOps, NumpyOps, Ops, get_array_ops
+from .backends._kernels import elementwise  # type: ignore[attr-defined]  # compiled
 from .backends._training import ADAM as _ADAM
 from .backends._training import MOMENTUM as _MOMENTUM
 from .backends._training import SGD as _SGD
-from .backends._training import Step, average_decay
+from .backends._training import Step, Update, average_decay, check_adam_shapes
 from .config import registry
 from .schedules import Schedule
 from .types import FloatsXd, Generator
@@ -295,11 +296,41 @@ class Optimizer:
         key: the parameter, under which its moments and average are kept.
         Returns (weights, gradient). Arrays without elements are left alone.
         """
-        if not gradient.size:
-            return weights, gradient
-        ops = _numpy_ops if type(weights) is numpy.ndarray else get_array_ops(weights)
-        nr_update = self.nr_update[key] + 1
-        step = _make_step(
+        if gradient.size:
+            ops = (
+                _numpy_ops if type(weights) is numpy.ndarray else get_array_ops(weights)
+            )
+            ops.optimizer_step(*self._update(ops, key, weights, gradient, lr_scale))
+        return weights, gradient
+
+    def update_all(
+        self, parameters: List[Tuple[KeyT, FloatsXd, FloatsXd]]
+    ) -> List[FloatsXd]:
+        """Update many parameters at once: (key, weights, gradient) of each.
+
+        The same as calling the optimizer for each of them, in one call of the backend.
+        Returns the weights, other arrays where a subclass makes such in `__call__`.
+        """
+        if type(self).__call__ is not Optimizer.__call__:
+            return [self(*parameter)[0] for parameter in parameters]
+        left = elementwise.update_all(
+            parameters,
+            self.mom1,
+            self.mom2,
+            self.averages,
+            self.nr_update,
+            self._step_of,
+        )
+        others = [parameter for parameter in left if parameter[2].size]
+        if others:
+            # (all on one device, and so of one backend)
+            ops = get_array_ops(others[0][1])
+            ops.optimizer_steps([self._update(ops, *parameter) for parameter in others])
+        return [weights for _, weights, _ in parameters]
+
+    def _step_of(self, nr_update: int, lr_scale: float = 1.0) -> Step:
+        """The numbers of this update of a parameter."""
+        return _make_step(
             nr_update,
             lr_scale,
             float(self.learn_rate),
@@ -311,6 +342,14 @@ class Optimizer:
             self.grad_clip,
             self.use_radam,
         )
+
+    def _update(
+        self, ops: Ops, key: KeyT, weights: Any, gradient: Any, lr_scale: float = 1.0
+    ) -> Update:
+        """The arrays that belong to a parameter, and the numbers of its next step."""
+        check_adam_shapes(weights, gradient)
+        nr_update = self.nr_update[key] + 1
+        step = self._step_of(nr_update, lr_scale)
         mom1 = mom2 = average = None
         if step.kind != _SGD:
             mom1 = self.mom1.get(key)
@@ -323,9 +362,8 @@ class Optimizer:
             if average is None:
                 average = ops.alloc(weights.shape, dtype=weights.dtype)
                 self.averages[key] = average
-        ops.optimizer_step(weights, gradient, mom1, mom2, average, step)
         self.nr_update[key] = nr_update
-        return weights, gradient
+        return weights, gradient, mom1, mom2, average, step
 
     # ----------------------------------------------------------------- moving, state
 

@@ -222,35 +222,39 @@ def to_categorical(
     class ahead: s < (n - 1) / n.
     """
     xp = get_array_module(Y)
+    if Y.dtype == bool:
+        Y = Y.astype("uint8")
+    if n_classes is None:
+        n_classes = int(Y.max()) + 1
+    check_smoothing(label_smoothing, n_classes)
+    off = label_smoothing / (n_classes - 1) if label_smoothing else 0.0
+    rows = xp.full((Y.size, n_classes), off, dtype="float32")
+    rows[xp.arange(Y.size), Y.reshape((-1,))] = 1.0 - label_smoothing
+    return rows.reshape(Y.shape + (n_classes,))
+
+
+def check_smoothing(label_smoothing: float, n_classes: int) -> None:
+    """ValueError unless the right class stays ahead of the others."""
     if label_smoothing < 0.0:
         raise ValueError(
             "Label-smoothing parameter has to be greater than or equal to 0, "
             f"but found {label_smoothing}"
         )
-    if Y.dtype == bool:
-        Y = Y.astype("uint8")
-    if n_classes is None:
-        n_classes = int(Y.max()) + 1
     if label_smoothing == 0.0:
         if n_classes == 0:
             raise ValueError("n_classes should be at least 1")
-        off = 0.0
-    else:
-        if n_classes <= 1:
-            raise ValueError(
-                "n_classes should be greater than 1 when label smoothing is enabled, "
-                f"but {n_classes} was provided."
-            )
-        limit = (n_classes - 1) / n_classes
-        if label_smoothing >= limit:
-            raise ValueError(
-                f"For {n_classes} classes label_smoothing parameter has to be less "
-                f"than {limit}, but found {label_smoothing}."
-            )
-        off = label_smoothing / (n_classes - 1)
-    rows = xp.full((Y.size, n_classes), off, dtype="float32")
-    rows[xp.arange(Y.size), Y.reshape((-1,))] = 1.0 - label_smoothing
-    return rows.reshape(Y.shape + (n_classes,))
+        return
+    if n_classes <= 1:
+        raise ValueError(
+            "n_classes should be greater than 1 when label smoothing is enabled, "
+            f"but {n_classes} was provided."
+        )
+    limit = (n_classes - 1) / n_classes
+    if label_smoothing >= limit:
+        raise ValueError(
+            f"For {n_classes} classes label_smoothing parameter has to be less "
+            f"than {limit}, but found {label_smoothing}."
+        )
 
 
 # --------------------------------------------------------------------- nested data

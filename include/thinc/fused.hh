@@ -116,6 +116,28 @@ void backprop_softmax(void* dX_, const void* Y_, const void* dY_, double inverse
   }
 }
 
+// dX = (Y - target) scale, where target is `right` at the class of the row and `wrong` elsewhere; a negative class: dX = 0.
+// Nothing is wrong with a NaN. Returns the first row with a Y outside [0, 1] or a class of O or more, or -1.
+template <class T>
+int64_t backprop_cross_entropy(void* dX_, const void* Y_, const int32_t* classes, double right_, double wrong_,
+                               double scale_, size_t N, size_t O) {
+  const T right = T(right_), wrong = T(wrong_), scale = T(scale_);
+  for (size_t n = 0; n < N; ++n) {
+    const T* Y = static_cast<const T*>(Y_) + n * O;
+    T* dX = static_cast<T*>(dX_) + n * O;
+    const T f = classes[n] < 0 ? T(0) : scale;
+    int bad = 0;
+#pragma omp simd reduction(| : bad)
+    for (size_t o = 0; o < O; ++o) {
+      bad |= (Y[o] < T(0)) | (Y[o] > T(1));
+      dX[o] = (Y[o] - wrong) * f;
+    }
+    if (bad || classes[n] >= int64_t(O)) return int64_t(n);
+    if (classes[n] >= 0) dX[classes[n]] = (Y[classes[n]] - right) * f;
+  }
+  return -1;
+}
+
 // Column sums, the gradient of a bias. Columns stay in registers or L1 while the rows stream by once.
 template <class T>
 void sum_rows(void* sums_, const void* X_, size_t N, size_t O) {

@@ -32,6 +32,8 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
   ROW(void, softmax, (void* Y, const void* X, double inverse_temperature, size_t N, size_t O))                         \
   ROW(void, backprop_softmax, (void* dX, const void* Y, const void* dY, double inverse_temperature, size_t N,          \
                                size_t O))                                                                              \
+  ROW(bad_t, backprop_cross_entropy, (void* dX, const void* Y, const int32_t* classes, double right, double wrong,     \
+                                      double scale, size_t N, size_t O))                                               \
   ROW(void, sum_rows, (void* sums, const void* X, size_t N, size_t O))                                                 \
   /* updates.hh */                                                                                                     \
   ROW(void, adam, (void* w, void* g, void* m, void* v, double b1, double b2, double eps, double lr, size_t n))         \

@@ -7,7 +7,7 @@ from typing import Any, Optional, Tuple, TypeVar
 
 import numpy
 
-from ..types import Floats1d, Floats2d, Floats3d, Ints2d, Xp
+from ..types import Floats1d, Floats2d, Floats3d, Ints1d, Ints2d, Xp
 
 FloatsT = TypeVar("FloatsT", bound=Any)
 
@@ -174,6 +174,47 @@ class DenseOps:
         dX = Y * dY
         dX -= Y * dX.sum(axis=axis, keepdims=True)
         return dX
+
+    def backprop_cross_entropy(
+        self,
+        Y: Floats2d,
+        classes: Ints1d,
+        *,
+        label_smoothing: float = 0.0,
+        scale: float = 1.0,
+    ) -> Floats2d:
+        """The gradient of cross-entropy for the input of the softmax that gave Y.
+
+            dX = (Y - target) * scale
+            target = 1 - s for the class of the row, s / (O - 1) for the others
+
+        Y (N, O) in [0, 1], classes (N,) -> dX (N, O). A negative class is unknown: its
+        row is 0. ValueError for a Y outside [0, 1], IndexError for a class of O or more.
+        """
+        N, O = Y.shape
+        if classes.shape != (N,):
+            raise ValueError(
+                f"backprop_cross_entropy: expected classes ({N},), got {classes.shape}"
+            )
+        if (Y < 0).any() or (Y > 1).any():
+            raise ValueError("backprop_cross_entropy: expected Y in [0, 1]")
+        if (classes >= O).any():
+            raise IndexError(
+                f"backprop_cross_entropy: class {int(classes.max())} is out of bounds "
+                f"for {O} classes"
+            )
+        right, wrong = smoothed(label_smoothing, O)
+        rows: Any = self.xp.arange(N)
+        target: Any = self.xp.full((N, O), wrong, dtype=Y.dtype)
+        target[rows, classes] = right
+        dX: Any = (Y - target) * scale
+        dX[classes < 0] = 0
+        return dX
+
+
+def smoothed(label_smoothing: float, n_classes: int) -> Tuple[float, float]:
+    """What the right class gets, and each of the others."""
+    return 1.0 - label_smoothing, label_smoothing / max(n_classes - 1, 1)
 
 
 def check_matrices(x: Any, y: Any) -> None:

@@ -1,6 +1,6 @@
 """What optimizers and dropout need, readable."""
 
-from typing import Any, NamedTuple, Optional, Tuple, TypeVar
+from typing import Any, List, NamedTuple, Optional, Tuple, TypeVar
 
 from ..types import Floats1d, FloatsXd, Shape, Xp
 
@@ -22,6 +22,10 @@ class Step(NamedTuple):
     eps: float
     weight_decay: float
     rest: float  # how far the average goes towards the weights
+
+
+# What optimizer_step takes: weights, gradient, mom1, mom2, average, step.
+Update = Tuple[Any, Any, Any, Any, Any, Step]
 
 
 class TrainingOps:
@@ -115,6 +119,11 @@ class TrainingOps:
             average -= rest * (average - w)
         g.fill(0)
 
+    def optimizer_steps(self, updates: List[Update]) -> None:
+        """`optimizer_step` of several parameters, of which none shares memory."""
+        for update in updates:
+            self.optimizer_step(*update)
+
     def update_averages(
         self, ema: FloatsT, weights: FloatsT, t: int, max_decay: float = 0.9999
     ) -> None:
@@ -159,6 +168,7 @@ __all__ = [
     "SGD",
     "Step",
     "TrainingOps",
+    "Update",
     "average_decay",
     "check_adam_shapes",
 ]

@@ -23,6 +23,7 @@ from ..types import (
     Shape,
 )
 from ._activations import Params
+from ._dense import smoothed
 from ._kernels import (  # type: ignore[attr-defined]  # compiled
     elementwise,
     embedding,
@@ -160,6 +161,22 @@ class NumpyOps(Ops):
             if dX is not None:
                 return dX
         return super().backprop_softmax(Y, dY, axis=axis, temperature=temperature)
+
+    def backprop_cross_entropy(
+        self,
+        Y: Floats2d,
+        classes: Ints1d,
+        *,
+        label_smoothing: float = 0.0,
+        scale: float = 1.0,
+    ) -> Floats2d:
+        right, wrong = smoothed(label_smoothing, Y.shape[-1])
+        dX = elementwise.backprop_cross_entropy(Y, classes, right, wrong, scale)
+        if dX is None:
+            return super().backprop_cross_entropy(
+                Y, classes, label_smoothing=label_smoothing, scale=scale
+            )
+        return dX
 
     # Activations
 

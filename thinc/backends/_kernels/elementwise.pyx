@@ -330,6 +330,25 @@ def backprop_softmax(Y, dY, double temperature):
     return dX
 
 
+def backprop_cross_entropy(Y, classes, double right, double wrong, double scale):
+    """Y (N, O), classes (N,) -> dX (N, O); None if the kernels do not cover the arrays or find a fault in them."""
+    cdef const Kernels* k = kernels_for(Y)
+    if k is NULL or np.PyArray_NDIM(<np.ndarray>Y) != 2:
+        return None
+    cdef np.ndarray Y_ = contiguous(Y)
+    cdef np.ndarray classes_ = as_int32(classes)
+    cdef size_t N = np.PyArray_DIM(Y_, 0)
+    cdef size_t O = np.PyArray_DIM(Y_, 1)
+    if classes_ is None or np.PyArray_NDIM(classes_) != 1 or <size_t>np.PyArray_DIM(classes_, 0) != N:
+        return None
+    cdef np.ndarray dX = empty_like(Y_)
+    cdef bad_t bad
+    with nogil:
+        bad = k.backprop_cross_entropy(np.PyArray_DATA(dX), np.PyArray_DATA(Y_),
+                                       <const int32_t*>np.PyArray_DATA(classes_), right, wrong, scale, N, O)
+    return dX if bad < 0 else None
+
+
 def sum_rows(X):
     """(N, O) -> (O,); None if the kernels do not cover X."""
     cdef const Kernels* k = kernels_for(X)
@@ -411,7 +430,47 @@ cdef inline void* _updated(const Kernels* k, object X, size_t n) noexcept:
     return NULL
 
 
-def optimizer_step(weights, gradient, mom1, mom2, average, step):
+def update_all(list parameters, mom1, mom2, averages, nr_update, step_of):
+    """optimizer_step of each (key, weights, gradient), whose arrays are in the dicts; averages may be None.
+
+    step_of(number of the update) -> Step. Returns the parameters that the kernels do not cover, which are as before.
+    """
+    cdef list left = []
+    cdef object key, weights, gradient, m, v, average, n, step
+    cdef object last = None
+    for key, weights, gradient in parameters:
+        if kernels_for(weights) is NULL or kernels_for(gradient) is NULL:
+            left.append((key, weights, gradient))
+            continue
+        if np.PyArray_SIZE(<np.ndarray>gradient) == 0:
+            continue
+        _check_shapes(weights, gradient)
+        n = nr_update.get(key, 0) + 1
+        if n != last:
+            step = step_of(n)
+            last = n
+        m = v = average = None
+        if step.kind != 0:
+            m = mom1.get(key)
+            v = mom2.get(key)
+            if m is None:
+                m = mom1[key] = np.PyArray_ZEROS(1, [np.PyArray_SIZE(weights)], np.PyArray_TYPE(weights), 0)
+                v = mom2[key] = np.PyArray_ZEROS(1, [np.PyArray_SIZE(weights)], np.PyArray_TYPE(weights), 0)
+        if averages is not None:
+            average = averages.get(key)
+            if average is None:
+                average = averages[key] = np.PyArray_ZEROS(
+                    np.PyArray_NDIM(weights), np.PyArray_DIMS(weights), np.PyArray_TYPE(weights), 0
+                )
+        if optimizer_step(weights, gradient, m, v, average, step):
+            nr_update[key] = n
+        else:
+            left.append((key, weights, gradient))
+    return left
+
+
+cpdef bint optimizer_step(object weights, object gradient, object mom1, object mom2, object average,
+                          object step) except -1:
     """See TrainingOps.optimizer_step. False if the kernels do not cover the arrays; nothing was changed then."""
     cdef const Kernels* k = kernels_for(weights)
     if k is NULL:
