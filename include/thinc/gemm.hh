@@ -372,18 +372,24 @@ void outer_product(T* C, size_t ldc, const T* A, size_t row_stride, size_t k_str
   const bool in_panels = N < L || (ldb * sizeof(T) >= far_bytes && M >= 6 * R);
   const size_t k_block = even_piece(K, in_panels ? room / (outer_vectors * L) : most_outer_k, 8);
   const size_t m_block = pack_bytes / sizeof(T) / (k_block ? k_block : 1) / R * R;
-  for (size_t m = 0; m < M; m += m_block) {
-    const size_t rows = min_size(m_block, M - m);
-    T* c = C + m * ldc;
+  // Rows of C that stay in L2 while k goes by: a block of B, too, is then read once for all of them.
+  const size_t m_most = ceil_div(block_bytes / sizeof(T) / N + 1, m_block) * m_block;
+  for (size_t m_start = 0; m_start < M; m_start += m_most) {
+    const size_t m_end = min_size(M, m_start + m_most);
     size_t k = 0;
     do {
-      const T* a = A + m * row_stride + k * k_stride;
       const size_t k_here = min_size(k_block, K - k);
-      if (in_panels)
-        outer_in_panels(c, ldc, packed, panel, a, row_stride, k_stride, B + k * ldb, ldb, rows, N, k_here,
-                        finish.in_block(k));
-      else
-        outer_in_place(c, ldc, packed, a, row_stride, k_stride, B + k * ldb, ldb, rows, N, k_here, finish.in_block(k));
+      for (size_t m = m_start; m < m_end; m += m_block) {
+        const size_t rows = min_size(m_block, m_end - m);
+        const T* a = A + m * row_stride + k * k_stride;
+        T* c = C + m * ldc;
+        if (in_panels)
+          outer_in_panels(c, ldc, packed, panel, a, row_stride, k_stride, B + k * ldb, ldb, rows, N, k_here,
+                          finish.in_block(k));
+        else
+          outer_in_place(c, ldc, packed, a, row_stride, k_stride, B + k * ldb, ldb, rows, N, k_here,
+                         finish.in_block(k));
+      }
       k += k_block;
     } while (k < K);
   }
