@@ -308,3 +308,59 @@ def test_moving_to_a_gpu_that_is_not_there():
     with pytest.raises((ImportError, ValueError), match="needs CuPy|GPU"):
         optimizer.to_gpu()
     assert optimizer.to_bytes() == before
+
+
+@pytest.mark.parametrize("make", [Adam, RAdam, SGD])
+def test_all_at_once_is_one_by_one(make):
+    def parameters():
+        rng = numpy.random.RandomState(0)
+        for i, (shape, dtype) in enumerate(
+            [((3, 2), "f"), ((5,), "d"), ((0, 2), "f"), ((4, 3), "f"), ((2,), "f2")]
+        ):
+            weights, gradient = rng.normal(size=(2, *shape)).astype(dtype)
+            if i == 3:  # no kernel updates what lies apart
+                weights = numpy.repeat(weights, 2, axis=1)[:, ::2]
+            yield (i, "W"), weights, gradient
+
+    one, other = make(0.1), make(0.1)
+    singly, together = list(parameters()), list(parameters())
+    for _ in range(3):
+        for parameter in singly:
+            one(*parameter)
+        updated = other.update_all(together)
+        assert [id(w) for w in updated] == [id(w) for _, w, _ in together]
+        for weights, (_, expected, _) in zip(updated, singly):
+            assert numpy.array_equal(weights, expected)
+        for _, _, gradient in together:
+            assert not gradient.any()
+            gradient += 0.5
+        for _, _, gradient in singly:
+            gradient += 0.5
+    assert one.to_bytes() == other.to_bytes()
+
+
+def test_wrong_shapes_are_found_before_any_update_of_that_parameter():
+    optimizer = Adam(0.1)
+    weights = numpy.ones(3, "f")
+    for update in (
+        lambda: optimizer.update_all([(KEY, weights, numpy.ones((3, 1), "f"))]),
+        lambda: optimizer(KEY, weights, numpy.ones((3, 1), "f")),
+    ):
+        with pytest.raises(ValueError, match="incompatible shapes"):
+            update()
+    assert (weights == 1).all()
+    assert not optimizer.nr_update[KEY] and KEY not in optimizer.mom1
+
+
+def test_a_subclass_with_a_call_of_its_own_is_called():
+    class Halving(Optimizer):
+        def __call__(self, key, weights, gradient, *, lr_scale=1.0):
+            return weights / 2, gradient
+
+    model = Linear(2, 3).initialize()
+    W = model.get_param("W").copy()
+    model.set_grad("W", numpy.ones_like(W))
+    model.finish_update(Halving(0.1))
+    assert numpy.array_equal(model.get_param("W"), W / 2)
+    model.finish_update(lambda key, weights, gradient: (weights * 4, gradient))
+    assert numpy.array_equal(model.get_param("W"), W * 2)

@@ -334,10 +334,7 @@ class Model(Operators, Generic[InT, OutT]):
         return self
 
     def finish_update(self, optimizer: "Optimizer") -> None:
-        """Update all parameters that have a gradient, those of shims first.
-
-        The optimizer zeroes the gradients in place.
-        """
+        """Update all parameters that have a gradient, which becomes 0; those of shims first."""
         nodes = list(self.walk())
         for node in nodes:
             for shim in node._shims:
@@ -454,13 +451,11 @@ class Model(Operators, Generic[InT, OutT]):
 
 def _update_params(nodes: List[Model], optimizer: "Optimizer") -> None:
     """Pass the parameters that have a gradient, and those, through the optimizer."""
-    owners = []
-    parameters = []
+    owners, parameters = [], []
     for node in nodes:
-        grads = node._params._grads
         for name in node._has_params:
             key = (node.id, name)
-            grad = grads.get(key)
+            grad = node._params._grads.get(key)
             if grad is not None:
                 owners.append((node, name))
                 parameters.append((key, node.get_param(name), grad))

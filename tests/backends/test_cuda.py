@@ -1,9 +1,11 @@
 """The CUDA kernels without a GPU: they compile for every architecture, and give the readable formula's numbers."""
 
+import copy
 import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy
 import pytest
@@ -12,8 +14,9 @@ from tests.backends import emulation
 from tests.backends.test_fast_formulas import run, widen
 from tests.cases.ops import CASES
 from tests.checks import assert_ulp
-from thinc.backends import Ops
+from thinc.backends import NumpyOps, Ops
 from thinc.backends._kernels import cuda
+from thinc.backends._training import Step
 
 needs_compiler = pytest.mark.skipif(
     emulation.COMPILER is None,
@@ -71,9 +74,12 @@ def test_every_kernel_runs_in_the_test_above(gpu_ops):
         for case in CASES:
             run(gpu_ops, case, case.args(numpy.random.RandomState(0), dtype))
     test_padding(gpu_ops)
+    for dtype in ("float32", "float64"):
+        test_many_parameters_at_once(gpu_ops, dtype)
     test_dropout_masks_are_those_of_the_cpu(gpu_ops)
     test_activations_that_no_op_uses(gpu_ops)
-    assert kernel_names() - emulation.LAUNCHED == {"dropout_mask_f64"}
+    left = kernel_names() - stored_names() - emulation.LAUNCHED
+    assert left == {"dropout_mask_f64"}
 
 
 @needs_compiler
@@ -142,8 +148,6 @@ def test_an_index_out_of_range_is_no_row(gpu_ops):
 
 @needs_compiler
 def test_dropout_masks_are_those_of_the_cpu(gpu_ops):
-    from thinc.backends import NumpyOps
-
     masks = []
     for ops in (gpu_ops, NumpyOps()):
         numpy.random.seed(3)
@@ -162,6 +166,94 @@ def test_padding(gpu_ops):
         assert got.dtype == dtype
         if expected is not None:
             assert numpy.array_equal(got, expected)
+        mine, readable = gpu_ops.list2padded(seqs), Ops().list2padded(seqs)
+        for name in ("data", "size_at_t", "lengths", "indices"):
+            one, other = getattr(mine, name), getattr(readable, name)
+            assert one.dtype == other.dtype and numpy.array_equal(one, other)
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_many_parameters_at_once(gpu_ops, dtype):
+    """Of several sizes, methods and settings, some beyond one block: as one by one."""
+    rng = numpy.random.RandomState(0)
+
+    def updates():
+        steps = [
+            Step(1, 1.0, 0.0, 0.01, 0.9, 0.999, 1e-8, 1e-3, 0.25),
+            Step(0, 0.0, 0.1, 0.1, 0.0, 0.0, 1e-8, 0.0, 0.25),
+            Step(2, 0.5, 0.1, 0.01, 0.9, 0.999, 1e-8, 0.0, 0.25),
+        ]
+        for i, size in enumerate((1, 40_000, 7, 16_384, 33)):
+            step = steps[i % 3]
+            arrays = [rng.normal(size=size).astype(dtype) for _ in range(5)]
+            arrays[3] = abs(arrays[3])
+            if step.kind == 0:
+                arrays[2] = arrays[3] = None
+            if i == 4:
+                arrays[4] = None
+            yield (*arrays, step)
+
+    together = list(updates())
+    alone = copy.deepcopy(together)
+    gpu_ops.optimizer_steps(together)
+    for update in alone:
+        Ops().optimizer_step(*update)
+    for one, other in zip(together, alone):
+        for mine, readable in zip(one[:5], other[:5]):
+            if mine is not None:
+                assert_ulp(mine, readable, 16, 64)
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_storage_of_16_bits(gpu_ops, dtype):
+    """Computed in float, and rounded once."""
+    kind, last = numpy.dtype("float16"), 2**-10
+    if dtype == "bfloat16":
+        kind, last = numpy.dtype(pytest.importorskip("ml_dtypes").bfloat16), 2**-7
+    rng = numpy.random.RandomState(0)
+    for name in ("mish", "gelu", "relu", "swish", "clipped_linear"):
+        X = numpy.concatenate([rng.normal(scale=3, size=300), [0, -0.0, 1e-6, 6e4]])
+        X = X.astype(kind)
+        wide = getattr(NumpyOps(), name)(X.astype("float32"))
+        Y = getattr(gpu_ops, name)(X)
+        assert Y.dtype == kind
+        assert numpy.array_equal(Y, wide.astype(kind))
+        dY = rng.normal(size=X.shape).astype(kind)
+        saved = [Y] if name == "relu" else [X, Y] if name == "swish" else [X]
+        widened = [array.astype("float32") for array in (dY, *saved)]
+        expected = getattr(NumpyOps(), f"backprop_{name}")(*widened)
+        dX = getattr(gpu_ops, f"backprop_{name}")(dY, *saved)
+        assert dX.dtype == kind
+        numpy.testing.assert_allclose(
+            dX.astype("d"), expected.astype(kind).astype("d"), rtol=last, atol=6e-8
+        )
+    table = rng.normal(size=(11, 6)).astype(kind)
+    wide = table.astype("float32")
+    ids = rng.randint(0, 2**40, size=20).astype("uint64")
+    Y = gpu_ops.hash_embed(table, ids, 3)
+    assert numpy.array_equal(Y, NumpyOps().hash_embed(wide, ids, 3).astype(kind))
+    rows = rng.randint(0, 11, size=(9, 3)).astype("int32")
+    Y = gpu_ops.gather_add(table, rows)
+    assert numpy.array_equal(Y, NumpyOps().gather_add(wide, rows).astype(kind))
+
+
+@needs_compiler
+def test_every_half_is_read_and_rounded_as_by_numpy(gpu_ops):
+    """relu_k with no upper bound in reach: x or 0, for each of the 65,536 numbers."""
+    X = numpy.arange(2**16, dtype="uint32").astype("uint16").view("float16")
+    X = X[~numpy.isnan(X)]
+    Y = gpu_ops._forward("clipped_linear", X, (1.0, 0.0, -1e9, 1e9))
+    finite = numpy.isfinite(X)
+    assert numpy.array_equal(Y[finite], X[finite])
+    # Rounding: halves of 16 bits between two numbers, and beside them.
+    source = numpy.random.RandomState(0).normal(size=20_000).astype("float16")
+    for slope in (1 / 3, 0.7, 1e-3, 1e-5, 3e4):
+        Y = gpu_ops._forward("clipped_linear", source, (slope, 0.0, -1e9, 1e9))
+        wide = source.astype("float32") * numpy.float32(slope)
+        with numpy.errstate(over="ignore"):
+            assert numpy.array_equal(Y, wide.astype("float16"))
 
 
 @needs_compiler
@@ -195,7 +287,20 @@ def kernel_names():
     names = set(re.findall(r"KERNEL\((\w+)\)\(", expanded)) - {"name", "backprop_"}
     names |= {*cuda.activations(), *(f"backprop_{name}" for name in cuda.activations())}
     both = {f"{name}_{suffix}" for name in names for suffix in ("f32", "f64")}
-    return both | {"hash", "ngrams", "pad_f32", "pad_f64", "pad_i32", "pad_i64"}
+    padded = {
+        f"{name}_{suffix}"
+        for name in ("pad", "list2padded")
+        for suffix in ("f32", "f64", "i32", "i64")
+    }
+    return both | padded | stored_names() | {"hash", "ngrams"}
+
+
+def stored_names():
+    """Of the kernels that exist for 16 bits as well."""
+    text = (Path(cuda.__file__).parent / "storage_kernels.cu").read_text()
+    names = set(re.findall(r"^KERNEL\((\w+)\)\(", text, re.M))
+    names |= {*cuda.activations(), *(f"backprop_{name}" for name in cuda.activations())}
+    return {f"{name}_{suffix}" for name in names for suffix in ("f16", "bf16")}
 
 
 @pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")

@@ -116,6 +116,22 @@ DENSE: List[OpCase] = [
         args(normal(N, nI), normal(nO, nP, nI), normal(nO, nP)),
         atol=8,
     ),
+    OpCase(
+        "affine_maxout_layer_norm",
+        args(
+            *(normal(N, nI), normal(nO, nP, nI), normal(nO, nP)),
+            *(normal(nO), normal(nO)),
+        ),
+        ulp=16,
+        atol=64,
+    ),
+    OpCase(
+        "backprop_cross_entropy",
+        args(probabilities(N, nO), const(numpy.array([0, 2, -1, 1, 1, 0, 2], "i"))),
+        kwargs={"label_smoothing": 0.1, "scale": 0.25},
+        ulp=4,
+        atol=1,
+    ),
     OpCase("sum_rows", args(normal(N, nO)), atol=8),
     OpCase("maxout", args(normal(N, nO, nP)), exact=True),
     OpCase("maxout", args(normal(N, nO, 5)), exact=True, id="many pieces"),
@@ -352,5 +368,6 @@ EXEMPT: Dict[str, str] = {
     **dict.fromkeys(["minibatch", "multibatch", "as_contig", "to_numpy"], _ARRAYS),
     "cblas": "hands out C functions; tests/backends/test_c_interfaces.py",
     "get_dropout_mask": "random; tests/backends/test_training.py",
+    "optimizer_steps": "many at once; test_cuda.py, tests/test_optimizers.py",
     "logloss": "has only the readable formula; tests/backends/test_training.py",
 }

@@ -67,6 +67,20 @@ class DenseOps:
         Y: Any = self.affine(X, weights, bias)
         return self.maxout(Y.reshape((len(Y), nO, nP)))
 
+    def affine_maxout_layer_norm(
+        self,
+        X: Floats2d,
+        W: Floats3d,
+        b: Floats2d,
+        G: Floats1d,
+        beta: Floats1d,
+        eps: float = 1e-8,
+    ) -> Tuple[Floats2d, Floats2d, Ints2d, Floats1d, Floats1d]:
+        """`affine_maxout`, and `layer_norm` of the best: (Y, best, which, mu, rstd)."""
+        best, which = self.affine_maxout(X, W, b)
+        Y, mu, rstd = self.layer_norm(best, G, beta, eps)
+        return Y, best, which, mu, rstd
+
     def maxout(self, X: Floats3d) -> Tuple[Floats2d, Ints2d]:
         """The largest piece and its number, the first of equals.
 

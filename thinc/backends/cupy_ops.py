@@ -7,20 +7,25 @@ index out of range counts as no row. Shapes and dtypes are.
 Over 500 lines: one method for each op that has a kernel.
 """
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy
 
 from .. import compat
 from ..config import registry
-from ..types import DeviceTypes, Floats1d, Floats2d
+from ..types import DeviceTypes, Floats1d, Floats2d, Padded
 from . import _cuda_lstm
+from ._dense import smoothed
 from ._kernels import cuda
-from ._training import Step, average_decay
+from ._training import Step, Update, average_decay
 from .ops import Ops
 
 _SUFFIX = {"float32": "f32", "float64": "f64"}
+# Kernels that move or map elements read and write 16 bits as well, and compute in float.
+_STORED = {**_SUFFIX, "float16": "f16", "bfloat16": "bf16"}
 _PADDED = {"float32": "f32", "float64": "f64", "int32": "i32", "int64": "i64"}
+# Elements of a parameter that one block updates.
+_CHUNK = 1 << 14
 # Rows that one thread adds up when columns are summed.
 _ROWS_A_PART = 64
 
@@ -89,13 +94,10 @@ class CupyOps(Ops):
 
     def pad(self, seqs, round_to=1):
         arrays = [self.xp.ascontiguousarray(seq) for seq in seqs]
-        first = arrays[0] if arrays else None
-        suffix = None if first is None else _PADDED.get(first.dtype.name)
-        alike = all(
-            a.dtype == first.dtype and a.shape[1:] == first.shape[1:] for a in arrays
-        )
-        if suffix is None or not alike or round_to < 1:
-            return super().pad(seqs, round_to)
+        suffix = self._padded_suffix(arrays)
+        if suffix is None or round_to < 1:
+            return super().pad(arrays, round_to)
+        first = arrays[0]
         steps = max(len(array) for array in arrays)
         steps += -steps % round_to
         Y = self.xp.empty((len(arrays), steps) + first.shape[1:], dtype=first.dtype)
@@ -106,6 +108,34 @@ class CupyOps(Ops):
             f"pad_{suffix}", Y.size, Y, pointers, lengths, len(arrays), steps, width
         )
         return Y
+
+    def list2padded(self, seqs):
+        arrays = [self.xp.ascontiguousarray(seq) for seq in seqs]
+        suffix = self._padded_suffix(arrays)
+        if suffix is None or arrays[0].ndim < 2:
+            return super().list2padded(arrays)
+        order = sorted(
+            range(len(arrays)), key=lambda i: (len(arrays[i]), i), reverse=True
+        )
+        arrays = [arrays[i] for i in order]
+        first, steps = arrays[0], len(arrays[0])
+        counts = numpy.array([len(a) for a in arrays], dtype="int32")
+        sizes = (counts > numpy.arange(steps)[:, None]).sum(axis=1)
+        data = self.xp.empty((steps, len(arrays)) + first.shape[1:], dtype=first.dtype)
+        pointers = self.xp.asarray([_pointer(a) for a in arrays], dtype="uint64")
+        lengths = self.asarray1i(counts)
+        width = int(numpy.prod(first.shape[1:]))
+        name = f"list2padded_{suffix}"
+        cuda.launch(name, data.size, data, pointers, lengths, len(arrays), steps, width)
+        return Padded(data, self.asarray1i(sizes), lengths, self.asarray1i(order))
+
+    def _padded_suffix(self, arrays):
+        """Of the kernels that pad these arrays; None if they are not alike."""
+        first = arrays[0] if arrays else None
+        alike = all(
+            a.dtype == first.dtype and a.shape[1:] == first.shape[1:] for a in arrays
+        )
+        return _PADDED.get(first.dtype.name) if arrays and alike else None
 
     # Dense
 
@@ -142,6 +172,32 @@ class CupyOps(Ops):
         if parts == 1:
             return sums[0]
         return self._sum_rows(suffix, sums, None, None, None)
+
+    def affine_maxout(self, X, W, b):
+        suffix = self._suffix(X, W, b)
+        if suffix is None or not _are_pieces(X, W, b) or not W.shape[1]:
+            return super().affine_maxout(X, W, b)
+        (N, _), (O, P, I) = X.shape, W.shape
+        Z = self.gemm(X, W.reshape((O * P, I)), trans2=True)
+        best = self.xp.empty((N, O), dtype=X.dtype)
+        which = self.xp.empty((N, O), dtype="int32")
+        (b,) = self._contiguous(b)
+        cuda.launch(f"biased_maxout_{suffix}", N * O, best, which, Z, b, N, O, P)
+        return best, which
+
+    def affine_maxout_layer_norm(self, X, W, b, G, beta, eps=1e-8):
+        suffix = self._suffix(X, W, b, G, beta)
+        fits = _are_pieces(X, W, b) and G.shape == beta.shape == W.shape[:1]
+        if suffix is None or not fits or not W.shape[1]:
+            return super().affine_maxout_layer_norm(X, W, b, G, beta, eps)
+        (N, _), (O, P, I) = X.shape, W.shape
+        Z = self.gemm(X, W.reshape((O * P, I)), trans2=True)
+        Y, best = (self.xp.empty((N, O), dtype=X.dtype) for _ in range(2))
+        which = self.xp.empty((N, O), dtype="int32")
+        mu, rstd = (self.xp.empty(N, dtype=X.dtype) for _ in range(2))
+        arrays = (Y, best, which, mu, rstd, Z, *self._contiguous(b, G, beta))
+        cuda.launch(f"normalized_maxout_{suffix}", N * 32, *arrays, eps, N, O, P)
+        return Y, best, which, mu, rstd
 
     def maxout(self, X):
         suffix = self._suffix(X)
@@ -208,10 +264,24 @@ class CupyOps(Ops):
         cuda.launch(name, N * 32, dX, Y, dY, 1.0 / temperature, N, O)
         return dX
 
+    def backprop_cross_entropy(self, Y, classes, *, label_smoothing=0.0, scale=1.0):
+        suffix = self._suffix(Y)
+        if suffix is None or Y.ndim != 2 or classes.shape != Y.shape[:1]:
+            return super().backprop_cross_entropy(
+                Y, classes, label_smoothing=label_smoothing, scale=scale
+            )
+        numbers = (*smoothed(label_smoothing, Y.shape[1]), float(scale))
+        classes = self.xp.ascontiguousarray(classes, dtype="int32")
+        (Y,) = self._contiguous(Y)
+        dX = self.xp.empty_like(Y)
+        name = f"backprop_cross_entropy_{suffix}"
+        cuda.launch(name, Y.size, dX, Y, classes, *numbers, *Y.shape)
+        return dX
+
     # Activations
 
     def _forward(self, name, X, params=(), inplace=False):
-        suffix = self._suffix(X)
+        suffix = self._stored_suffix(X)
         if suffix is None or name not in _activations():
             return super()._forward(name, X, params, inplace)
         (source,) = self._contiguous(X)
@@ -225,7 +295,7 @@ class CupyOps(Ops):
 
     def _backward(self, name, dY, X, Y, params=(), inplace=False):
         saved = [array for array in (X, Y) if array is not None]
-        suffix = self._suffix(dY, *saved)
+        suffix = self._stored_suffix(dY, *saved)
         alike = all(array.shape == dY.shape for array in saved)
         if suffix is None or not alike or name not in _activations():
             return super()._backward(name, dY, X, Y, params, inplace)
@@ -355,7 +425,7 @@ class CupyOps(Ops):
         return hashes
 
     def gather_add(self, table, indices):
-        suffix = self._suffix(table)
+        suffix = self._stored_suffix(table)
         if suffix is None or table.ndim != 2 or indices.ndim != 2:
             return super().gather_add(table, indices)
         if indices.dtype.kind not in "iu":
@@ -385,7 +455,7 @@ class CupyOps(Ops):
         return None
 
     def hash_embed(self, E, ids, seed):
-        suffix = self._suffix(E)
+        suffix = self._stored_suffix(E)
         if suffix is None or not _are_ids(ids) or not len(E):
             return super().hash_embed(E, ids, seed)
         (V, O), N = E.shape, len(ids)
@@ -481,6 +551,50 @@ class CupyOps(Ops):
         numbers = (0 if sums is None else len(sums), *step, weights.size)
         cuda.launch(f"optimizer_step_{suffix}", weights.size, *arrays, sums, *numbers)
 
+    def optimizer_steps(self, updates: List[Update]) -> None:
+        """Two launches for all parameters of a dtype: their norms, and the steps."""
+        chunked: Dict[str, List[Update]] = {}
+        taken = set()
+        for update in updates:
+            given = [array for array in update[:5] if array is not None]
+            suffix = self._suffix(*given)
+            alike = len({array.size for array in given}) == 1 and _in_place(*given)
+            if suffix is None or not alike or id(update[0]) in taken:
+                self.optimizer_step(*update)
+            else:
+                taken.add(id(update[0]))
+                chunked.setdefault(suffix, []).append(update)
+        for suffix, group in chunked.items():
+            self._step_chunks(suffix, group)
+
+    def _step_chunks(self, suffix: str, updates: List[Update]) -> None:
+        sizes = [update[0].size for update in updates]
+        counts = [-(-size // _CHUNK) for size in sizes]
+        chunks = [
+            (i, start)
+            for i, size in enumerate(sizes)
+            for start in range(0, size, _CHUNK)
+        ]
+        where = [
+            [0 if array is None else _pointer(array) for array in update[:5]]
+            for update in updates
+        ]
+        asarray = self.xp.asarray
+        arrays = asarray(where, dtype="uint64")
+        numbers = asarray([tuple(update[5]) for update in updates], dtype="float64")
+        tables = (arrays, asarray(sizes, dtype="int64"), numbers)
+        table = asarray(chunks, dtype="int64")
+        firsts = asarray(numpy.cumsum([0, *counts]), dtype="int64")
+        sums = None
+        blocks = min(len(chunks), cuda.MAX_BLOCKS)
+        end = (len(chunks), _CHUNK)
+        if any(update[5].grad_clip for update in updates):
+            sums = self.xp.empty(len(chunks), dtype="float64")
+            name = f"sum_squares_of_chunks_{suffix}"
+            cuda.run(name, blocks, 256, sums, *tables, table, *end)
+        name = f"optimizer_steps_{suffix}"
+        cuda.run(name, blocks, 256, *tables, table, firsts, sums, *end)
+
     def _sum_squares(self, suffix, g, L2, w):
         """The squares of g + L2 w, summed by each block: the norm stays on the GPU."""
         blocks = min(cuda.blocks_for(g.size, 256), 64)
@@ -492,11 +606,19 @@ class CupyOps(Ops):
 
     def _suffix(self, *arrays: Any) -> Optional[str]:
         """Of the kernels for these arrays; None if they are not all of one such dtype."""
+        return _SUFFIX.get(self._dtype(arrays))
+
+    def _stored_suffix(self, *arrays: Any) -> Optional[str]:
+        """The same of the kernels that take 16 bits, too."""
+        return _STORED.get(self._dtype(arrays))
+
+    def _dtype(self, arrays: Tuple[Any, ...]) -> str:
+        """Its name; "" if it is not one of them all, or one is no array of ours."""
         dtype = arrays[0].dtype
         for array in arrays:
             if not isinstance(array, self.xp.ndarray) or array.dtype != dtype:
-                return None
-        return _SUFFIX.get(dtype.name)
+                return ""
+        return dtype.name
 
     def _contiguous(self, *arrays: Any) -> List[Any]:
         return [self.xp.ascontiguousarray(array) for array in arrays]
@@ -522,6 +644,15 @@ def _activations() -> dict:
 
 def _are_rows(X: Any, *vectors: Any) -> bool:
     return X.ndim == 2 and all(v.shape == (X.shape[1],) for v in vectors)
+
+
+def _are_pieces(X: Any, W: Any, b: Any) -> bool:
+    return (
+        X.ndim == 2
+        and W.ndim == 3
+        and b.shape == W.shape[:2]
+        and X.shape[1] == W.shape[2]
+    )
 
 
 def _are_lengths(lengths: Any) -> bool:

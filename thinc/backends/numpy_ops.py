@@ -2,6 +2,8 @@
 
 Every method hands its arrays to a compiled kernel. A kernel that does not cover them (a dtype other than float32 and
 float64, say) returns None, or False where it works in place, and the readable formula answers.
+
+Over 500 lines: one method for each op that has a compiled function.
 """
 
 from typing import Any, List, Optional, Tuple, TypeVar, Union

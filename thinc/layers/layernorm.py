@@ -2,7 +2,7 @@ from typing import Callable, Optional, Tuple
 
 from ..config import registry
 from ..model import Model
-from ..types import Floats2d
+from ..types import Floats1d, Floats2d
 from ..util import get_width
 
 __all__ = ["LayerNorm", "forward", "init"]
@@ -29,9 +29,17 @@ def LayerNorm(nI: Optional[int] = None) -> Model[InT, InT]:
 
 
 def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callable]:
+    G, b = model.get_param("G"), model.get_param("b")
+    Y, mu, rstd = model.ops.layer_norm(X, G, b)
+    return Y, make_backprop(model, X, mu, rstd)
+
+
+def make_backprop(
+    model: Model[InT, InT], X: InT, mu: Floats1d, rstd: Floats1d
+) -> Callable:
+    """The backward pass from what the forward pass keeps."""
     ops = model.ops
     G = model.get_param("G")
-    Y, mu, rstd = ops.layer_norm(X, G, model.get_param("b"))
 
     def backprop(dY: InT) -> InT:
         dX, dG, db = ops.backprop_layer_norm(dY, X, G, mu, rstd)
@@ -39,7 +47,7 @@ def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callab
         model.inc_grad("G", dG)
         return dX
 
-    return Y, backprop
+    return backprop
 
 
 def init(

@@ -5,9 +5,13 @@ from typing import Callable, Optional, Tuple
 from ..config import registry
 from ..initializers import glorot_uniform_init, zero_init
 from ..model import Model
-from ..types import Floats2d
+from ..types import Floats2d, Ints2d
 from ..util import get_width, partial
+from . import layernorm
 from ._dense import with_extras
+from .chain import chain
+from .chain import forward as chain_forward
+from .layernorm import LayerNorm
 
 __all__ = ["Maxout", "forward", "init"]
 
@@ -39,13 +43,22 @@ def Maxout(
         dims={"nO": nO, "nI": nI, "nP": nP},
         params={"W": None, "b": None},
     )
-    return with_extras(model, nO, dropout, normalize)
+    if normalize:
+        model = chain(model, LayerNorm(nI=nO))
+        model.replace_callbacks(forward_normalized, init=model.init)
+    return with_extras(model, nO, dropout, normalize=False)
 
 
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    W, b = model.get_param("W"), model.get_param("b")
+    Y, which = model.ops.affine_maxout(X, W, b)
+    return Y, make_backprop(model, X, which)
+
+
+def make_backprop(model: Model[InT, OutT], X: InT, which: Ints2d) -> Callable:
+    """The backward pass from what the forward pass keeps."""
     ops = model.ops
     W = model.get_param("W")
-    Y, which = ops.affine_maxout(X, W, model.get_param("b"))
 
     def backprop(dY: OutT) -> InT:
         nO, nP, nI = W.shape
@@ -54,7 +67,25 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
         model.inc_grad("W", ops.gemm(dZ, X, trans1=True).reshape((nO, nP, nI)))
         return ops.gemm(dZ, W.reshape((nO * nP, nI)))
 
-    return Y, backprop
+    return backprop
+
+
+def forward_normalized(
+    model: Model[InT, OutT], X: InT, is_train: bool
+) -> Tuple[OutT, Callable]:
+    """The chain of a Maxout and its LayerNorm, in one op."""
+    layers = model._layers
+    if [layer._func for layer in layers] != [forward, layernorm.forward]:
+        return chain_forward(model, X, is_train)  # somebody has put others there
+    maxout, norm = layers
+    ops = model.ops
+    W, b, G = maxout.get_param("W"), maxout.get_param("b"), norm.get_param("G")
+    Y, best, which, mu, rstd = ops.affine_maxout_layer_norm(
+        X, W, b, G, norm.get_param("b")
+    )
+    backprop_norm = layernorm.make_backprop(norm, best, mu, rstd)
+    backprop_maxout = make_backprop(maxout, X, which)
+    return Y, lambda dY: backprop_maxout(backprop_norm(dY))
 
 
 def init(

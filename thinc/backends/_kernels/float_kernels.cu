@@ -2,41 +2,35 @@
 // a kernel. See there for the conventions.
 // N rows, B sequences, T all rows (`rows` here), I and O widths, P pieces, W window, V rows of a table.
 
-// ---- activations: two kernels for each row of THE LIST
-
-#define THINC_ACTIVATION(name, Act, n_params)                                                                   \
-  KERNEL(name)(real* y, const real* x, double p0, double p1, double p2, double p3, i64 n) {                     \
-    const double p[4] = {p0, p1, p2, p3};                                                                       \
-    const Act<real> act(p);                                                                                     \
-    THINC_EACH(i, n) y[i] = act.forward(x[i]);                                                                  \
-  }                                                                                                             \
-  KERNEL(backprop_##name)(real* dx, const real* dy, const real* x, const real* y, double p0, double p1,         \
-                          double p2, double p3, i64 n) {                                                        \
-    const double p[4] = {p0, p1, p2, p3};                                                                       \
-    const Act<real> act(p);                                                                                     \
-    const bool reads_x = Act<real>::saved != Saved::Y, reads_y = Act<real>::saved != Saved::X;                  \
-    THINC_EACH(i, n) dx[i] = act.backward(dy[i], reads_x ? x[i] : real(0), reads_y ? y[i] : real(0));           \
-  }
-THINC_ACTIVATIONS(THINC_ACTIVATION)
-#undef THINC_ACTIVATION
-
-// ---- the rest
-
 // X (n, P): the first of equal pieces wins, a later NaN never does
 
 KERNEL(maxout)(real* best, int* which, const real* X, i64 n, i64 P) {
-  THINC_EACH(i, n) {
-    real b = X[i * P];
-    int w = 0;
-    for (i64 p = 1; p < P; ++p) {
-      const real x = X[i * P + p];
-      if (x > b) {
-        b = x;
-        w = (int)p;
-      }
+  THINC_EACH(i, n) best[i] = best_piece(which + i, X + i * P, (const real*)0, P);
+}
+
+// X (N, O, P) + bias (O, P)
+KERNEL(biased_maxout)(real* best, int* which, const real* X, const real* bias, i64 N, i64 O, i64 P) {
+  THINC_EACH(i, N * O) best[i] = best_piece(which + i, X + i * P, bias + i % O * P, P);
+}
+
+// The same, and layer normalization of the result; a warp for each row
+KERNEL(normalized_maxout)(real* Y, real* best, int* which, real* mu, real* rstd, const real* X, const real* bias,
+                          const real* G, const real* b, double eps, i64 N, i64 O, i64 P) {
+  THINC_EACH_ROW(n, N) {
+    real* row = best + n * O;  // each thread reads but what it wrote itself
+    real sum = real(0), squares = real(0);
+    for (i64 o = lane; o < O; o += WARP) {
+      row[o] = best_piece(which + n * O + o, X + (n * O + o) * P, bias + o * P, P);
+      sum += row[o];
     }
-    best[i] = b;
-    which[i] = w;
+    const real m = warp_sum(sum) / real(O);
+    for (i64 o = lane; o < O; o += WARP) squares += (row[o] - m) * (row[o] - m);
+    const real r = real(1) / sqrt_(warp_sum(squares) / real(O) + real(eps));
+    for (i64 o = lane; o < O; o += WARP) Y[n * O + o] = (row[o] - m) * r * G[o] + b[o];
+    if (lane == 0) {
+      mu[n] = m;
+      rstd[n] = r;
+    }
   }
 }
 
@@ -107,17 +101,6 @@ KERNEL(backprop_reduce_max)(real* dX, const real* dY, const int* which, const i6
   }
 }
 
-KERNEL(gather_add)(real* Y, const real* table, const int* indices, i64 rows, i64 O, i64 B, i64 K) {
-  THINC_EACH(i, B * O) {
-    real sum = real(0);
-    for (i64 k = 0; k < K; ++k) {
-      const i64 row = indices[i / O * K + k];
-      if (row >= 0 && row < rows) sum += table[row * O + i % O];
-    }
-    Y[i] = sum;
-  }
-}
-
 // table (V, O) += values (N, O) at the rows; with lanes = 1 in order
 KERNEL(scatter_add)(real* table, const int* indices, const real* values, i64 rows, i64 O, i64 N, i64 lanes) {
   THINC_EACH(i, lanes * O) {
@@ -125,16 +108,6 @@ KERNEL(scatter_add)(real* table, const int* indices, const real* values, i64 row
       const i64 row = indices[n];
       if (row >= 0 && row < rows) atomicAdd(table + row * O + i % O, values[n * O + i % O]);
     }
-  }
-}
-
-KERNEL(hash_embed)(real* Y, const real* E, const uint64_t* ids, i64 seed, i64 N, i64 O, i64 V) {
-  const Modulo modulo((uint64_t)V);
-  THINC_EACH(i, N * O) {
-    i64 row[4];
-    hashed_rows(row, ids[i / O], (uint32_t)seed, modulo);
-    const real* column = E + i % O;
-    Y[i] = ((column[row[0] * O] + column[row[1] * O]) + column[row[2] * O]) + column[row[3] * O];
   }
 }
 
@@ -166,14 +139,8 @@ KERNEL(sum_squares)(double* sums, const real* x, double l2, const real* w, i64 n
     const double g = l2 != 0 ? (double)(x[i] + real(l2) * w[i]) : (double)x[i];
     sum += g * g;
   }
-  sum = warp_sum(sum);
-  if (threadIdx.x % WARP == 0) of_warp[threadIdx.x / WARP] = sum;
-  THINC_BARRIER();
-  if (threadIdx.x == 0) {
-    sum = 0;
-    for (int i = 0; i < (int)(blockDim.x / WARP); ++i) sum += of_warp[i];
-    sums[blockIdx.x] = sum;
-  }
+  sum = block_sum(of_warp, sum);
+  if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
 
 // x scaled to the norm `threshold` if it reaches it; sums (n_sums,) of its squares
@@ -205,6 +172,49 @@ KERNEL(optimizer_step)(real* w, real* g, real* m, real* v, real* ema, const doub
     step_each<real, 1>(w, g, m, v, ema, n, s);
   } else {
     step_each<real, 2>(w, g, m, v, ema, n, s);
+  }
+}
+
+// Many parameters, in chunks (n_chunks, 2): which parameter, from which element on. arrays (A, 5): where w, g, m, v and
+// the average are, 0 for none; sizes (A,); numbers (A, 9): the fields of Step. Each chunk is a block's.
+// sums (n_chunks,) = the squares of g + l2 w in the chunk
+KERNEL(sum_squares_of_chunks)(double* sums, const uint64_t* arrays, const i64* sizes, const double* numbers,
+                              const i64* chunks, i64 n_chunks, i64 chunk_size) {
+  THINC_SHARED(double, of_warp, 32);
+  for (i64 c = blockIdx.x; c < n_chunks; c += gridDim.x) {
+    const i64 a = chunks[2 * c], start = chunks[2 * c + 1], end = end_of_chunk(sizes[a], start, chunk_size);
+    const real *w = (const real*)arrays[5 * a], *g = (const real*)arrays[5 * a + 1];
+    const double sum = block_sum(of_warp, squares_between(g, w, numbers[9 * a + STEP_L2], start, end));
+    if (threadIdx.x == 0) sums[c] = sum;
+  }
+}
+
+// first_chunk (A + 1,): where the sums of each parameter begin
+KERNEL(optimizer_steps)(const uint64_t* arrays, const i64* sizes, const double* numbers, const i64* chunks,
+                        const i64* first_chunk, const double* sums, i64 n_chunks, i64 chunk_size) {
+  for (i64 c = blockIdx.x; c < n_chunks; c += gridDim.x) {
+    const i64 a = chunks[2 * c], start = chunks[2 * c + 1], end = end_of_chunk(sizes[a], start, chunk_size);
+    const double clip = numbers[9 * a + STEP_GRAD_SCALE];
+    double settings[N_STEP_SETTINGS];
+    for (int i = 0; i < N_STEP_SETTINGS; ++i) settings[i] = numbers[9 * a + i];
+    settings[STEP_GRAD_SCALE] = 1;
+    if (clip != 0) {
+      double squares = 0;
+      for (i64 i = first_chunk[a] + threadIdx.x % WARP; i < first_chunk[a + 1]; i += WARP) squares += sums[i];
+      const double norm = sqrt(warp_sum(squares));
+      if (norm >= clip && norm > 0) settings[STEP_GRAD_SCALE] = clip / norm;
+    }
+    real* array[5];
+    for (int i = 0; i < 5; ++i) array[i] = (real*)arrays[5 * a + i];
+    const StepNumbers<real> s(settings);
+    const int kind = (int)settings[STEP_KIND];
+    if (kind == 0) {
+      step_between<real, 0>(array, start, end, s);
+    } else if (kind == 1) {
+      step_between<real, 1>(array, start, end, s);
+    } else {
+      step_between<real, 2>(array, start, end, s);
+    }
   }
 }
 
@@ -289,6 +299,15 @@ KERNEL(backprop_softmax)(real* dX, const real* Y, const real* dY, double inverse
     for (i64 o = lane; o < O; o += WARP) sum += y[o] * dy[o];
     sum = warp_sum(sum);
     for (i64 o = lane; o < O; o += WARP) dX[n * O + o] = scale * y[o] * (dy[o] - sum);
+  }
+}
+
+// classes (N,): negative or O and more is none, and the row 0
+KERNEL(backprop_cross_entropy)(real* dX, const real* Y, const int* classes, double right, double wrong, double scale,
+                               i64 N, i64 O) {
+  THINC_EACH(i, N * O) {
+    const int c = classes[i / O];
+    dX[i] = c < 0 || c >= O ? real(0) : (Y[i] - real(i % O == c ? right : wrong)) * real(scale);
   }
 }
 

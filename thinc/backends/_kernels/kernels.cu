@@ -5,6 +5,7 @@
 // they are the same every time. The two exceptions, which add at places that threads may share, take `lanes`: 1 makes
 // them run in order.
 //
+// Kernels that only move or map elements (storage_kernels.cu) exist for numbers of 16 bits, too: `_f16` and `_bf16`.
 // Sizes are int64, numbers double, lengths and indices int32; a null array means "none". Sequences are given by `ends`,
 // the running sums of their lengths. An index out of range counts as no row: nothing is read or written there, since
 // raising would make the host wait.
@@ -16,6 +17,7 @@ typedef long long i64;
 #include "thinc/activations.hh"
 #include "thinc/hashing.hh"
 #include "thinc/updates.hh"
+#include "half.hh"
 #include "lstm.hh"
 
 #ifndef THINC_BARRIER  // (the emulation on a CPU has its own)
@@ -77,6 +79,58 @@ __device__ __forceinline__ void hashed_rows(i64* rows, uint64_t id, uint32_t see
   rows[3] = (i64)modulo.of((uint32_t)(high >> 32));
 }
 
+// The largest of P pieces, a bias added to each if there is one; the first of equals, and a later NaN never.
+template <class T>
+__device__ __forceinline__ T best_piece(int* which, const T* x, const T* bias, i64 P) {
+  T best = bias ? x[0] + bias[0] : x[0];
+  *which = 0;
+  for (i64 p = 1; p < P; ++p) {
+    const T piece = bias ? x[p] + bias[p] : x[p];
+    if (piece > best) {
+      best = piece;
+      *which = (int)p;
+    }
+  }
+  return best;
+}
+
+__device__ __forceinline__ i64 end_of_chunk(i64 size, i64 start, i64 chunk_size) {
+  return start + chunk_size < size ? start + chunk_size : size;
+}
+
+// This thread's part of the squares of g + l2 w between two elements.
+template <class T>
+__device__ __forceinline__ double squares_between(const T* g, const T* w, double l2, i64 start, i64 end) {
+  double sum = 0;
+  for (i64 i = start + threadIdx.x; i < end; i += blockDim.x) {
+    const double x = l2 != 0 ? (double)(g[i] + T(l2) * w[i]) : (double)g[i];
+    sum += x * x;
+  }
+  return sum;
+}
+
+// The sum over a block, for its first thread. of_warp: 32 shared numbers.
+__device__ __forceinline__ double block_sum(double* of_warp, double x) {
+  x = warp_sum(x);
+  THINC_BARRIER();  // of_warp may still be read for the block's last sum
+  if (threadIdx.x % WARP == 0) of_warp[threadIdx.x / WARP] = x;
+  THINC_BARRIER();
+  double sum = 0;
+  if (threadIdx.x == 0)
+    for (int i = 0; i < (int)(blockDim.x / WARP); ++i) sum += of_warp[i];
+  return sum;
+}
+
+// A block updates the elements between two of w, g, m, v and the average, if there is one.
+template <class T, int kind>
+__device__ __forceinline__ void step_between(T* const* a, i64 start, i64 end, const StepNumbers<T>& s) {
+  if (a[4]) {
+    for (i64 i = start + threadIdx.x; i < end; i += blockDim.x) step_one<T, kind, true>(s, a[0], a[1], a[2], a[3], a[4], i);
+  } else {
+    for (i64 i = start + threadIdx.x; i < end; i += blockDim.x) step_one<T, kind, false>(s, a[0], a[1], a[2], a[3], a[4], i);
+  }
+}
+
 template <class T, int kind>
 __device__ __forceinline__ void step_each(T* w, T* g, T* m, T* v, T* ema, i64 n, const StepNumbers<T>& s) {
   if (ema) {
@@ -92,20 +146,47 @@ using namespace thinc::THINC_ISA;
 
 #define KERNEL(name) extern "C" __global__ void name##_f32
 #define real float
+#define stored float
+#include "storage_kernels.cu"
 #include "float_kernels.cu"
+#undef stored
 #undef real
 #undef KERNEL
 
 #define KERNEL(name) extern "C" __global__ void name##_f64
 #define real double
+#define stored double
+#include "storage_kernels.cu"
 #include "float_kernels.cu"
+#undef stored
+#undef real
+#undef KERNEL
+
+#define KERNEL(name) extern "C" __global__ void name##_f16
+#define real float
+#define stored Half
+#include "storage_kernels.cu"
+#undef stored
+#undef KERNEL
+
+#define KERNEL(name) extern "C" __global__ void name##_bf16
+#define stored BFloat
+#include "storage_kernels.cu"
+#undef stored
 #undef real
 #undef KERNEL
 
 // ---- one for all
 
-// Y (B, L, O) from B arrays of lengths[b] rows, zeros behind them.
+// Y (B, L, O) from B arrays of lengths[b] rows, zeros behind them; list2padded: Y (L, B, O).
 #define THINC_PAD(T, suffix)                                                                                         \
+  extern "C" __global__ void list2padded_##suffix(T* Y, const uint64_t* arrays, const int* lengths, i64 B, i64 L,    \
+                                                  i64 O) {                                                           \
+    THINC_EACH(i, L * B * O) {                                                                                       \
+      const i64 t = i / (B * O), b = i / O % B;                                                                      \
+      Y[i] = t < lengths[b] ? ((const T*)arrays[b])[t * O + i % O] : T(0);                                           \
+    }                                                                                                                \
+  }                                                                                                                  \
   extern "C" __global__ void pad_##suffix(T* Y, const uint64_t* arrays, const int* lengths, i64 B, i64 L, i64 O) {   \
     THINC_EACH(i, B * L * O) {                                                                                       \
       const i64 b = i / (L * O), at = i % (L * O);                                                                   \
