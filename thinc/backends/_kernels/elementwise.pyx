@@ -1,5 +1,8 @@
 # cython: language_level=3, binding=True
-"""Activations, normalization and updates on the CPU; owns the kernel table, which the other modules cimport."""
+"""Activations, normalization and updates on the CPU; owns the kernel table, which the other modules cimport.
+
+Over 500 lines: the wrappers of activations.hh, fused.hh and updates.hh, which share their checks.
+"""
 import os
 
 cimport numpy as np
