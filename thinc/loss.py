@@ -12,7 +12,6 @@ from typing import (
     Dict,
     Generic,
     List,
-    NamedTuple,
     Optional,
     Sequence,
     Tuple,
@@ -478,7 +477,7 @@ class L2Distance(Loss):
             return difference
         elif difference.dtype.kind != "f":
             return difference / (guesses.shape[0] or 1)
-        difference /= guesses.shape[0] or 1
+        difference *= 1.0 / (guesses.shape[0] or 1)
         return difference
 
     def get_loss(self, guesses: Floats2d, truths: Floats2d) -> float:
@@ -504,66 +503,42 @@ class CosineDistance(Loss):
 
     def __call__(self, guesses: Floats2d, truths: Floats2d) -> Tuple[Floats2d, float]:
         """The gradient, in the shape of the guesses, and the loss."""
-        measured = self._measure(guesses, truths)
-        return self._gradient(measured, truths), self._loss(measured, truths)
+        grad, cosines = self._measure(guesses, truths)
+        return grad, self._loss(cosines, truths)
 
     def get_similarity(self, guesses: Floats2d, truths: Floats2d) -> float:
         """The cosine of each pair of rows, (N, 1)."""
-        return self._measure(guesses, truths).cosine
+        return self._measure(guesses, truths)[1].reshape((-1, 1))
 
     def get_grad(self, guesses: Floats2d, truths: Floats2d) -> Floats2d:
         """The gradient of -cos: cos * yh / |yh|^2 - y / (|yh| |y|)."""
-        return self._gradient(self._measure(guesses, truths), truths)
+        return self._measure(guesses, truths)[0]
 
     def get_loss(self, guesses: Floats2d, truths: Floats2d) -> float:
         """sum(abs(1 - cos)), / N if normalized."""
-        return self._loss(self._measure(guesses, truths), truths)
+        return self._loss(self._measure(guesses, truths)[1], truths)
 
-    def _gradient(self, measured: "_Cosine", truths: Any) -> Floats2d:
-        cosine, yh, y, squares, norms = measured
-        n = len(truths) if self.normalize else 1
-        of_guess = cosine / (squares * (n or 1))
-        of_truth = 1 / (norms * (n or 1))
-        if self.ignore_zeros:
-            ignored = (truths == 0).all(axis=1)
-            of_guess[ignored] = 0
-            of_truth[ignored] = 0
-        grad = yh * of_guess
-        grad -= y * of_truth
-        return grad
-
-    def _loss(self, measured: "_Cosine", truths: Any) -> float:
-        losses = abs(measured.cosine - 1)
-        if self.ignore_zeros:
-            losses[(truths == 0).all(axis=1)] = 0
-        if self.normalize:
-            losses = losses / (len(truths) or 1)
-        return losses.sum()
-
-    def _measure(self, guesses: Any, truths: Any) -> "_Cosine":
+    def _measure(self, guesses: Any, truths: Any) -> Tuple[Any, Any]:
+        """The gradient, and the cosines (N,)."""
         if guesses.shape != truths.shape:
             raise ValueError(
                 "Cannot calculate cosine similarity: mismatched shapes: "
                 f"{guesses.shape} vs {truths.shape}."
             )
-        xp = get_array_module(guesses)
-        # Off 0, where a row has no direction.
-        yh = guesses + 1e-8
-        y = truths + 1e-8
-        products = (xp.einsum("ij,ij->i", a, b) for a, b in ((yh, y), (yh, yh), (y, y)))
-        dots, squares, others = (rows.reshape((-1, 1)) for rows in products)
-        norms = xp.sqrt(squares) * xp.sqrt(others)
-        return _Cosine(dots / norms, yh, y, squares, norms)
+        scale = 1.0 / (len(truths) or 1) if self.normalize else 1.0
+        ops = get_array_ops(guesses)
+        grad, cosines = ops.cosine_distance(guesses, truths, scale=scale)
+        if self.ignore_zeros:
+            grad[(truths == 0).all(axis=1)] = 0
+        return grad, cosines
 
-
-class _Cosine(NamedTuple):
-    """cos, yh, y, |yh|^2 and |yh| |y|; rows (N, nO) and columns (N, 1)."""
-
-    cosine: Any
-    yh: Any
-    y: Any
-    squares: Any
-    norms: Any
+    def _loss(self, cosines: Any, truths: Any) -> float:
+        losses = abs(cosines - 1)
+        if self.ignore_zeros:
+            losses[(truths == 0).all(axis=1)] = 0
+        if self.normalize:
+            losses = losses / (len(truths) or 1)
+        return losses.sum()
 
 
 @registry.losses("CosineDistance.v1")

@@ -121,21 +121,51 @@ void backprop_softmax(void* dX_, const void* Y_, const void* dY_, double inverse
 template <class T>
 int64_t backprop_cross_entropy(void* dX_, const void* Y_, const int32_t* classes, double right_, double wrong_,
                                double scale_, size_t N, size_t O) {
+  const T* Y = static_cast<const T*>(Y_);
+  T* dX = static_cast<T*>(dX_);
   const T right = T(right_), wrong = T(wrong_), scale = T(scale_);
-  for (size_t n = 0; n < N; ++n) {
-    const T* Y = static_cast<const T*>(Y_) + n * O;
-    T* dX = static_cast<T*>(dX_) + n * O;
-    const T f = classes[n] < 0 ? T(0) : scale;
-    int bad = 0;
+  int bad = 0;
 #pragma omp simd reduction(| : bad)
-    for (size_t o = 0; o < O; ++o) {
-      bad |= (Y[o] < T(0)) | (Y[o] > T(1));
-      dX[o] = (Y[o] - wrong) * f;
-    }
-    if (bad || classes[n] >= int64_t(O)) return int64_t(n);
-    if (classes[n] >= 0) dX[classes[n]] = (Y[classes[n]] - right) * f;
+  for (size_t i = 0; i < N * O; ++i) {  // over all rows at once: they may be short
+    bad |= (Y[i] < T(0)) | (Y[i] > T(1));
+    dX[i] = (Y[i] - wrong) * scale;
+  }
+  if (bad)
+    for (size_t i = 0; i < N * O; ++i)
+      if (Y[i] < T(0) || Y[i] > T(1)) return int64_t(i / O);
+  for (size_t n = 0; n < N; ++n, dX += O, Y += O) {
+    const int32_t c = classes[n];
+    if (c >= int64_t(O)) return int64_t(n);
+    if (c >= 0)
+      dX[c] = (Y[c] - right) * scale;
+    else
+      for (size_t o = 0; o < O; ++o) dX[o] = T(0);
   }
   return -1;
+}
+
+// The cosine of each pair of rows y = Y + 1e-8 and t = T + 1e-8, and dY = (cos y / |y|^2 - t / (|y| |t|)) scale.
+template <class T>
+void cosine_distance(void* dY_, void* cosines_, const void* Y_, const void* T_, double scale_, size_t N, size_t O) {
+  const T tiny = T(1e-8), scale = T(scale_);
+  for (size_t n = 0; n < N; ++n) {
+    const T* Y = static_cast<const T*>(Y_) + n * O;
+    const T* truths = static_cast<const T*>(T_) + n * O;
+    T* dY = static_cast<T*>(dY_) + n * O;
+    T dot = 0, yy = 0, tt = 0;
+#pragma omp simd reduction(+ : dot, yy, tt)
+    for (size_t o = 0; o < O; ++o) {
+      const T y = Y[o] + tiny, t = truths[o] + tiny;
+      dot += y * t;
+      yy += y * y;
+      tt += t * t;
+    }
+    const T norms = sqrt_(yy) * sqrt_(tt), cosine = dot / norms;
+    static_cast<T*>(cosines_)[n] = cosine;
+    const T of_guess = cosine / yy * scale, of_truth = scale / norms;
+#pragma omp simd
+    for (size_t o = 0; o < O; ++o) dY[o] = (Y[o] + tiny) * of_guess - (truths[o] + tiny) * of_truth;
+  }
 }
 
 // Column sums, the gradient of a bias. Columns stay in registers or L1 while the rows stream by once.

@@ -34,6 +34,8 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
                                size_t O))                                                                              \
   ROW(bad_t, backprop_cross_entropy, (void* dX, const void* Y, const int32_t* classes, double right, double wrong,     \
                                       double scale, size_t N, size_t O))                                               \
+  ROW(void, cosine_distance, (void* dY, void* cosines, const void* Y, const void* truths, double scale, size_t N,      \
+                              size_t O))                                                                               \
   ROW(void, sum_rows, (void* sums, const void* X, size_t N, size_t O))                                                 \
   /* updates.hh */                                                                                                     \
   ROW(void, adam, (void* w, void* g, void* m, void* v, double b1, double b2, double eps, double lr, size_t n))         \

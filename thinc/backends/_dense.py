@@ -225,6 +225,27 @@ class DenseOps:
         dX[classes < 0] = 0
         return dX
 
+    def cosine_distance(
+        self, Y: Floats2d, truths: Floats2d, *, scale: float = 1.0
+    ) -> Tuple[Floats2d, Floats1d]:
+        """The gradient of -cos for the first of two rows, and the cosine of each pair.
+
+            dY = (cos * y / |y|^2 - t / (|y| |t|)) * scale,  y = Y + 1e-8, t = truths + 1e-8
+
+        Y, truths (N, O) -> dY (N, O), cos (N,).
+        """
+        # Off 0, where a row has no direction.
+        y, t = Y + 1e-8, truths + 1e-8
+        products = [
+            self.xp.einsum("ij,ij->i", a, b) for a, b in ((y, t), (y, y), (t, t))
+        ]
+        dots, squares, others = products
+        norms = self.xp.sqrt(squares) * self.xp.sqrt(others)
+        cosines = dots / norms
+        dY: Any = y * (cosines / squares * scale)[:, None]
+        dY -= t * (scale / norms)[:, None]
+        return dY, cosines
+
 
 def smoothed(label_smoothing: float, n_classes: int) -> Tuple[float, float]:
     """What the right class gets, and each of the others."""

@@ -180,6 +180,14 @@ class NumpyOps(Ops):
             )
         return dX
 
+    def cosine_distance(
+        self, Y: Floats2d, truths: Floats2d, *, scale: float = 1.0
+    ) -> Tuple[Floats2d, Floats1d]:
+        result = elementwise.cosine_distance(Y, truths, scale)
+        if result is None:
+            return super().cosine_distance(Y, truths, scale=scale)
+        return result
+
     # Activations
 
     def _forward(

@@ -352,6 +352,25 @@ def backprop_cross_entropy(Y, classes, double right, double wrong, double scale)
     return dX if bad < 0 else None
 
 
+def cosine_distance(Y, truths, double scale):
+    """Y and truths (N, O) -> dY (N, O), cosines (N,); None if the kernels do not cover the arrays."""
+    cdef const Kernels* k = kernels_for(Y)
+    if k is NULL or kernels_for(truths) is not k or np.PyArray_NDIM(<np.ndarray>Y) != 2:
+        return None
+    if not np.PyArray_SAMESHAPE(<np.ndarray>Y, <np.ndarray>truths):
+        return None
+    cdef np.ndarray Y_ = contiguous(Y)
+    cdef np.ndarray truths_ = contiguous(truths)
+    cdef size_t N = np.PyArray_DIM(Y_, 0)
+    cdef size_t O = np.PyArray_DIM(Y_, 1)
+    cdef np.ndarray dY = empty_like(Y_)
+    cdef np.ndarray cosines = empty1(Y_, N)
+    with nogil:
+        k.cosine_distance(np.PyArray_DATA(dY), np.PyArray_DATA(cosines), np.PyArray_DATA(Y_),
+                          np.PyArray_DATA(truths_), scale, N, O)
+    return dY, cosines
+
+
 def sum_rows(X):
     """(N, O) -> (O,); None if the kernels do not cover X."""
     cdef const Kernels* k = kernels_for(X)
