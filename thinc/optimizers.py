@@ -28,7 +28,7 @@ from .types import FloatsXd, Generator
 __all__ = ["ADAM_DEFAULTS", "Adam", "Optimizer", "RAdam", "SGD", "SGD_DEFAULTS"]
 
 KeyT = Tuple[int, str]
-FloatOrSeq = Union[float, List[float], Generator]
+FloatOrSeq = Union[float, List[float], Generator, Schedule]
 IntOrSeq = Union[int, List[int], Generator]
 
 SGD_DEFAULTS: Dict[str, Union[float, bool, int]] = {

@@ -71,6 +71,10 @@ def test_chain_has_the_output_of_its_last_layer(with_plugin):
     ]
 
 
+def test_a_whole_program_has_nothing_to_complain_about(with_plugin):
+    assert with_plugin["training_fits"] == []
+
+
 def test_without_the_plugin_a_chain_has_no_known_output(without_plugin):
     messages = without_plugin["chain_fits"]
     assert messages == [
