@@ -14,16 +14,16 @@ from tests.shims import models
 X = models.batch()[0]
 
 
-def microseconds(function, calls=300, rounds=9):
-    """CPU time of one call: that of the best round."""
-    function()
-    best = float("inf")
+def microseconds(*functions, calls=100, rounds=40):
+    """CPU time of one call of each: that of its best round, in which they take turns."""
+    best = [float("inf")] * len(functions)
     for _ in range(rounds):
-        start = time.thread_time()
-        for _ in range(calls):
-            function()
-        best = min(best, (time.thread_time() - start) / calls)
-    return best * 1e6
+        for i, function in enumerate(functions):
+            start = time.thread_time()
+            for _ in range(calls):
+                function()
+            best[i] = min(best[i], (time.thread_time() - start) / calls)
+    return [1e6 * seconds for seconds in best]
 
 
 def torch_pair():
@@ -71,8 +71,7 @@ def main():
             continue
         model, direct = pair()
         assert numpy.isfinite(model.predict(X)).all()
-        wrapped = microseconds(functools.partial(model.predict, X))
-        alone = microseconds(direct)
+        wrapped, alone = microseconds(functools.partial(model.predict, X), direct)
         print(
             f"{name:<12}wrapped {wrapped:8.1f}   alone {alone:8.1f}   overhead {wrapped - alone:6.1f} µs"
         )

@@ -310,8 +310,9 @@ def test_moving_to_a_gpu_that_is_not_there():
     assert optimizer.to_bytes() == before
 
 
+@pytest.mark.parametrize("use_averages", [True, False])
 @pytest.mark.parametrize("make", [Adam, RAdam, SGD])
-def test_all_at_once_is_one_by_one(make):
+def test_all_at_once_is_one_by_one(make, use_averages):
     def parameters():
         rng = numpy.random.RandomState(0)
         for i, (shape, dtype) in enumerate(
@@ -322,7 +323,7 @@ def test_all_at_once_is_one_by_one(make):
                 weights = numpy.repeat(weights, 2, axis=1)[:, ::2]
             yield (i, "W"), weights, gradient
 
-    one, other = make(0.1), make(0.1)
+    one, other = (make(0.1, use_averages=use_averages) for _ in range(2))
     singly, together = list(parameters()), list(parameters())
     for _ in range(3):
         for parameter in singly:

@@ -301,6 +301,7 @@ class Optimizer:
                 _numpy_ops if type(weights) is numpy.ndarray else get_array_ops(weights)
             )
             ops.optimizer_step(*self._update(ops, key, weights, gradient, lr_scale))
+            self.nr_update[key] += 1
         return weights, gradient
 
     def update_all(
@@ -321,11 +322,18 @@ class Optimizer:
             self.nr_update,
             self._step_of,
         )
-        others = [parameter for parameter in left if parameter[2].size]
-        if others:
-            # (all on one device, and so of one backend)
-            ops = get_array_ops(others[0][1])
-            ops.optimizer_steps([self._update(ops, *parameter) for parameter in others])
+        # Arrays of a GPU go together; a part of the model may be on the CPU nevertheless.
+        on_gpu = []
+        for parameter in left:
+            if isinstance(parameter[1], numpy.ndarray):
+                self(*parameter)
+            elif parameter[2].size:
+                on_gpu.append(parameter)
+        if on_gpu:
+            ops = get_array_ops(on_gpu[0][1])
+            ops.optimizer_steps([self._update(ops, *parameter) for parameter in on_gpu])
+            for key, _, _ in on_gpu:
+                self.nr_update[key] += 1
         return [weights for _, weights, _ in parameters]
 
     def _step_of(self, nr_update: int, lr_scale: float = 1.0) -> Step:
@@ -346,10 +354,9 @@ class Optimizer:
     def _update(
         self, ops: Ops, key: KeyT, weights: Any, gradient: Any, lr_scale: float = 1.0
     ) -> Update:
-        """The arrays that belong to a parameter, and the numbers of its next step."""
+        """The arrays that belong to a parameter, made if missing, and its next step."""
         check_adam_shapes(weights, gradient)
-        nr_update = self.nr_update[key] + 1
-        step = self._step_of(nr_update, lr_scale)
+        step = self._step_of(self.nr_update[key] + 1, lr_scale)
         mom1 = mom2 = average = None
         if step.kind != _SGD:
             mom1 = self.mom1.get(key)
@@ -362,7 +369,6 @@ class Optimizer:
             if average is None:
                 average = ops.alloc(weights.shape, dtype=weights.dtype)
                 self.averages[key] = average
-        self.nr_update[key] = nr_update
         return weights, gradient, mom1, mom2, average, step
 
     # ----------------------------------------------------------------- moving, state

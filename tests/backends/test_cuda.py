@@ -11,7 +11,7 @@ import numpy
 import pytest
 
 from tests.backends import emulation
-from tests.backends.test_fast_formulas import run, widen
+from tests.backends.test_fast_formulas import assert_readable, run, widen
 from tests.cases.ops import CASES
 from tests.checks import assert_ulp
 from thinc.backends import NumpyOps, Ops
@@ -49,21 +49,7 @@ def test_the_list_is_that_of_the_cpu():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_gpu_is_readable(gpu_ops, case, dtype):
-    call_args = case.args(numpy.random.RandomState(0), dtype)
-    want = run(Ops(), case, widen(call_args))
-    got = run(gpu_ops, case, call_args)
-    factor = 2 if dtype == "float64" else 1
-    if case.name == "adam":
-        assert not call_args[1].any()
-        got, want = got[:3], want[:3]
-    assert len(got) == len(want)
-    for fast, readable in zip(got, want):
-        assert fast.shape == readable.shape
-        if readable.dtype.kind != "f" or case.exact:
-            numpy.testing.assert_array_equal(fast, readable)
-        else:
-            assert case.name == "position_encode" or fast.dtype == dtype
-            assert_ulp(fast, readable, case.ulp * factor, case.atol * factor)
+    assert_readable(gpu_ops, case, dtype)
 
 
 @needs_compiler

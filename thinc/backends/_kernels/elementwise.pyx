@@ -455,36 +455,24 @@ cdef inline void* _updated(const Kernels* k, object X, size_t n) noexcept:
 def update_all(list parameters, mom1, mom2, averages, nr_update, step_of):
     """optimizer_step of each (key, weights, gradient), whose arrays are in the dicts; averages may be None.
 
-    step_of(number of the update) -> Step. Returns the parameters that the kernels do not cover, which are as before.
+    step_of(number of the update) -> Step. Returns the parameters that the kernels do not cover or whose arrays are yet to
+    be made; they are as before.
     """
     cdef list left = []
-    cdef object key, weights, gradient, m, v, average, n, step
+    cdef object key, weights, gradient, n, step
     cdef object last = None
+    cdef object average = None
+    cdef bint ready
     for key, weights, gradient in parameters:
-        if kernels_for(weights) is NULL or kernels_for(gradient) is NULL:
-            left.append((key, weights, gradient))
-            continue
-        if np.PyArray_SIZE(<np.ndarray>gradient) == 0:
-            continue
-        _check_shapes(weights, gradient)
         n = nr_update.get(key, 0) + 1
         if n != last:
             step = step_of(n)
             last = n
-        m = v = average = None
-        if step.kind != 0:
-            m = mom1.get(key)
-            v = mom2.get(key)
-            if m is None:
-                m = mom1[key] = np.PyArray_ZEROS(1, [np.PyArray_SIZE(weights)], np.PyArray_TYPE(weights), 0)
-                v = mom2[key] = np.PyArray_ZEROS(1, [np.PyArray_SIZE(weights)], np.PyArray_TYPE(weights), 0)
         if averages is not None:
             average = averages.get(key)
-            if average is None:
-                average = averages[key] = np.PyArray_ZEROS(
-                    np.PyArray_NDIM(weights), np.PyArray_DIMS(weights), np.PyArray_TYPE(weights), 0
-                )
-        if optimizer_step(weights, gradient, m, v, average, step):
+        ready = kernels_for(gradient) is not NULL and np.PyArray_SIZE(<np.ndarray>gradient) > 0
+        ready = ready and (averages is None or average is not None)
+        if ready and optimizer_step(weights, gradient, mom1.get(key), mom2.get(key), average, step):
             nr_update[key] = n
         else:
             left.append((key, weights, gradient))

@@ -23,7 +23,7 @@ THINC_FN float number_of(uint32_t bits) {
   return u.number;
 }
 
-#if defined(__CUDACC__) && !defined(THINC_EMULATION)
+#ifdef __CUDACC__
 THINC_FN float half_to_float(unsigned short bits) {
   float x;
   asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
