@@ -48,6 +48,7 @@ from ._validation import (
     validate_fwd_input_output,
 )
 from .backends import CupyOps, MPSOps, get_ops, set_current_ops
+from .backends._dense import smoothed
 from .types import (
     ArgsKwargs,
     ArrayXd,
@@ -227,9 +228,9 @@ def to_categorical(
     if n_classes is None:
         n_classes = int(Y.max()) + 1
     check_smoothing(label_smoothing, n_classes)
-    off = label_smoothing / (n_classes - 1) if label_smoothing else 0.0
-    rows = xp.full((Y.size, n_classes), off, dtype="float32")
-    rows[xp.arange(Y.size), Y.reshape((-1,))] = 1.0 - label_smoothing
+    right, wrong = smoothed(label_smoothing, n_classes)
+    rows = xp.full((Y.size, n_classes), wrong, dtype="float32")
+    rows[xp.arange(Y.size), Y.reshape((-1,))] = right
     return rows.reshape(Y.shape + (n_classes,))
 
 
