@@ -194,6 +194,11 @@ def test_bad_schedules(value):
 def test_numpy_numbers_are_numbers():
     optimizer = Adam(numpy.float32(0.5), L2=numpy.int64(1))
     assert optimizer.learn_rate == 0.5 and optimizer.L2 == 1 and not optimizer.schedules
+    # Set by hand, also as an array without axes; float32 weights stay so.
+    optimizer.L2 = numpy.array(0.1)
+    optimizer.learn_rate = numpy.float64(0.2)
+    weights, _ = optimizer(KEY, numpy.ones(3, "f"), numpy.ones(3, "f"))
+    assert weights.dtype == optimizer.averages[KEY].dtype == "float32"
 
 
 @pytest.mark.parametrize("name", ["Adam.v1", "RAdam.v1", "SGD.v1"])

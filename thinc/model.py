@@ -450,7 +450,7 @@ class Model(Operators, Generic[InT, OutT]):
 
 
 def _update_params(nodes: List[Model], optimizer: "Optimizer") -> None:
-    """Pass the parameters that have a gradient, and those, through the optimizer."""
+    """Hand the optimizer each parameter that has a gradient, with the gradient."""
     owners, parameters = [], []
     for node in nodes:
         for name in node._has_params:

@@ -338,16 +338,17 @@ class Optimizer:
 
     def _step_of(self, nr_update: int, lr_scale: float = 1.0) -> Step:
         """The numbers of this update of a parameter."""
+        # float(): a numpy.float64 would turn float32 arrays into float64 ones.
         return _make_step(
             nr_update,
-            lr_scale,
+            float(lr_scale),
             float(self.learn_rate),
-            self.b1,
-            self.b2,
-            self.eps,
-            self.L2,
+            float(self.b1),
+            float(self.b2),
+            float(self.eps),
+            float(self.L2),
             self.L2_is_weight_decay,
-            self.grad_clip,
+            float(self.grad_clip),
             self.use_radam,
         )
 
@@ -473,8 +474,6 @@ def _make_step(
     use_radam: bool,
 ) -> Step:
     """The update number nr_update of a parameter, with its corrections for the start."""
-    # float(): a numpy.float64 would turn float32 arrays into float64 ones.
-    b1, b2, L2 = float(b1), float(b2), float(L2)
     if use_radam:
         kind, learn_rate = _radam_method(nr_update + 1, b1, b2, rate)
     elif b1 > 0.0 and b2 > 0.0:
@@ -489,13 +488,13 @@ def _make_step(
         kind, learn_rate = _SGD, lr_scale * rate
     return Step(
         kind,
-        float(grad_clip),
+        grad_clip,
         0.0 if L2_is_weight_decay else L2,
-        float(learn_rate),
+        learn_rate,
         b1,
         b2,
-        float(eps),
-        float(lr_scale * rate * L2) if L2_is_weight_decay else 0.0,
+        eps,
+        lr_scale * rate * L2 if L2_is_weight_decay else 0.0,
         1.0 - average_decay(nr_update),
     )
 
