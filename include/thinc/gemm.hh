@@ -31,8 +31,13 @@ constexpr size_t outer_rows = 8, outer_vectors = 3;  // rows of A x vectors alon
 constexpr size_t dot_vectors = 3, dot_columns = 4;
 constexpr size_t outer_rows = 4, outer_vectors = 3;
 #endif
+#if defined(__FMA__) || defined(__aarch64__)
+constexpr size_t dot_unroll = 4;  // chunks of k
+#else
+constexpr size_t dot_unroll = 1;  // the products need registers of their own
+#endif
 constexpr size_t pack_bytes = 48 * 1024;    // a packed block of A, on the stack
-constexpr size_t pieces_bytes = 12 * 1024;  // a block of one piece of maxout, on the stack
+constexpr size_t pieces_bytes = 24 * 1024;  // blocks of up to four pieces of maxout, on the stack
 constexpr size_t panel_bytes = 24 * 1024;   // of B, that every tile of rows walks: it stays in L1
 constexpr size_t block_bytes = 512 * 1024;  // a block of B that every block of A walks: it stays in L2
 constexpr size_t most_k_bytes = 2048;       // of a row in one block of k, B transposed
@@ -74,23 +79,41 @@ THINC_FN void finish_one(T* c, T value, const Finish<T>& finish, size_t column) 
 // of k beyond the end are zero. op(A)[r][k] = A[r * row_stride + k * k_stride].
 template <class T>
 void pack_chunks(T* packed, const T* A, size_t row_stride, size_t k_stride, size_t rows, size_t k, size_t vectors) {
-  constexpr size_t H = in_chunk<T>();
-  const size_t whole = k / H, chunks = ceil_div(k, H), step = vectors * lanes<T>();
-  for (size_t r = 0; r < vectors * groups; ++r) {
-    T* to = packed + r * H;
-    if (r >= rows) {
-      for (size_t c = 0; c < chunks; ++c, to += step) store_chunk(to, splat_chunk(T(0)));
-      continue;
+  constexpr size_t H = in_chunk<T>(), L = lanes<T>();
+  const size_t step = vectors * L;
+  for (size_t v = 0; v < vectors; ++v, A += groups * row_stride, packed += L) {
+    const size_t present = v * groups < rows ? min_size(groups, rows - v * groups) : 0;
+    T* to = packed;
+    size_t i = 0;
+    if (present == groups && k_stride == 1) {  // whole vectors of each row
+      for (; i + L <= k; i += L, to += groups * step) {
+        Vec<T> row[groups];
+#pragma GCC unroll 4
+        for (size_t g = 0; g < groups; ++g) row[g] = load(A + g * row_stride + i);
+        transpose_chunks(row);
+#pragma GCC unroll 4
+        for (size_t g = 0; g < groups; ++g) store(to + g * step, row[g]);
+      }
     }
-    const T* from = A + r * row_stride;
-    if (k_stride == 1) {
-      for (size_t c = 0; c < whole; ++c, to += step) store_chunk(to, load_chunk(from + c * H));
-    } else {
-      for (size_t c = 0; c < whole; ++c, to += step)
-        for (size_t h = 0; h < H; ++h) to[h] = from[(c * H + h) * k_stride];
-    }
-    if (whole < chunks)
-      for (size_t h = 0; h < H; ++h) to[h] = whole * H + h < k ? from[(whole * H + h) * k_stride] : T(0);
+    for (; i < k; i += H, to += step)
+      for (size_t g = 0; g < groups; ++g)
+        for (size_t h = 0; h < H; ++h)
+          to[g * H + h] = g < present && i + h < k ? A[g * row_stride + (i + h) * k_stride] : T(0);
+  }
+}
+
+// The products of one chunk along k, i values in.
+template <class T, size_t V, size_t J>
+THINC_FN void dot_step(Vec<T> (&sum)[V][J], const T* packed, const T* const (&row)[J], size_t i) {
+  constexpr size_t L = lanes<T>();
+  Vec<T> a[V];
+#pragma GCC unroll 16
+  for (size_t v = 0; v < V; ++v) a[v] = load(packed + v * L);
+#pragma GCC unroll 16
+  for (size_t j = 0; j < J; ++j) {
+    const Vec<T> b = load_repeated(row[j] + i);
+#pragma GCC unroll 16
+    for (size_t v = 0; v < V; ++v) sum[v][j] += a[v] * b;
   }
 }
 
@@ -108,18 +131,14 @@ THINC_TILE void dot_tile(T* C, size_t ldc, const T* packed, const T* B, size_t l
 #pragma GCC unroll 16
     for (size_t j = 0; j < J; ++j) sum[v][j] = splat(T(0));
   const size_t whole = k / H * H;
-  for (size_t i = 0; i < whole; i += H) {
-    Vec<T> a[V];
+  size_t i = 0;
+  for (; i + 4 * H <= k; i += 4 * H) {  // a cache line of each row
 #pragma GCC unroll 16
-    for (size_t v = 0; v < V; ++v) a[v] = load(packed + v * L);
-    packed += V * L;
-#pragma GCC unroll 16
-    for (size_t j = 0; j < J; ++j) {
-      const Vec<T> b = load_repeated(row[j] + i);
-#pragma GCC unroll 16
-      for (size_t v = 0; v < V; ++v) sum[v][j] += a[v] * b;
-    }
+    for (size_t j = 0; j < J; ++j) THINC_PREFETCH(row[j] + J * ldb + i, 0);  // of the next tile
+#pragma GCC unroll dot_unroll
+    for (size_t chunk = 0; chunk < 4; ++chunk, packed += V * L) dot_step(sum, packed, row, i + chunk * H);
   }
+  for (; i < whole; i += H, packed += V * L) dot_step(sum, packed, row, i);
   if (whole < k) {
 #pragma GCC unroll 16
     for (size_t j = 0; j < J; ++j) {
@@ -140,19 +159,23 @@ THINC_TILE void dot_tile(T* C, size_t ldc, const T* packed, const T* B, size_t l
       T* c = C + v * groups * ldc + j;
       T values[L];
       Vec<T> value = alpha * fold(&sum[v][j]);
-      if (j + H <= columns) {
-        if (finish.bias) value = value + load_repeated(finish.bias + j);
-        store(values, value);
-        if (finish.beta != T(0)) {
-          for (size_t g = 0; g < present; ++g, c += ldc)
-            store_chunk(c, load_chunk(values + g * H) + beta * load_chunk(c));
-        } else {
-          for (size_t g = 0; g < present; ++g, c += ldc) store_chunk(c, load_chunk(values + g * H));
-        }
-      } else {
+      if (j + H > columns) {
         store(values, value);
         for (size_t g = 0; g < present; ++g, c += ldc)
           for (size_t h = 0; j + h < columns; ++h) finish_one(c + h, values[g * H + h], finish, j + h);
+        continue;
+      }
+      if (finish.bias) value = value + load_repeated(finish.bias + j);
+      if (finish.beta == T(0) && present == groups) {
+        store_chunks(c, ldc, value);
+        continue;
+      }
+      store(values, value);
+      if (finish.beta == T(0)) {
+        for (size_t g = 0; g < present; ++g, c += ldc) store_chunk(c, load_chunk(values + g * H));
+      } else {
+        for (size_t g = 0; g < present; ++g, c += ldc)
+          store_chunk(c, load_chunk(values + g * H) + beta * load_chunk(c));
       }
     }
   }
@@ -413,54 +436,66 @@ void affine(void* Y, const void* X, const void* W, const void* b, size_t N, size
                  {T(1), T(0), static_cast<const T*>(b)});
 }
 
+// Of G blocks of rows x columns, the pieces from number p on, the largest of each output and its number. Without `first`
+// these compete with what best and which hold.
+template <size_t G, bool first, class T>
+void largest_of(T* best, int32_t* which, size_t ld, const T* pieces, size_t rows, size_t columns, int32_t p) {
+  const size_t stride = rows * columns;
+  for (size_t r = 0; r < rows; ++r, best += ld, which += ld, pieces += columns) {
+#pragma omp simd
+    for (size_t j = 0; j < columns; ++j) {
+      T value = first ? pieces[j] : best[j];
+      int32_t number = first ? p : which[j];
+#pragma GCC unroll 4
+      for (size_t g = first; g < G; ++g) {
+        const T z = pieces[g * stride + j];
+        number = z > value ? p + int32_t(g) : number;
+        value = z > value ? z : value;
+      }
+      best[j] = value;
+      which[j] = number;
+    }
+  }
+}
+
 // best (N, O) = the largest of the P pieces of X W.T + b, which (N, O) = its index, the first of equals. W (O, P, I),
-// b (O, P) or null. The bits of best are those of affine. The pieces are made one by one, a block at a time.
+// b (O, P) or null. The bits of best are those of affine. A block of up to four pieces is made at a time.
 template <class T>
 void affine_maxout(void* best_, int32_t* which, const void* X_, const void* W_, const void* b_, size_t N, size_t I,
                    size_t O, size_t P) {
-  constexpr size_t most_columns = 256;
+  constexpr size_t most_columns = 256, most_pieces = 4;
   alignas(64) T packed[pack_bytes / sizeof(T)];
-  alignas(64) T piece[pieces_bytes / sizeof(T)];
+  alignas(64) T pieces[pieces_bytes / sizeof(T)];
   T bias[most_columns];
   T* best = static_cast<T*>(best_);
   const T *X = static_cast<const T*>(X_), *W = static_cast<const T*>(W_), *b = static_cast<const T*>(b_);
   DotBlocks<T> blocks(N, I);
-  blocks.rows = min_size(blocks.rows, pieces_bytes / sizeof(T) / dot_columns);
+  const size_t at_once = min_size(P, most_pieces), room = pieces_bytes / sizeof(T) / at_once;
+  blocks.rows = min_size(blocks.rows, room / dot_columns);
   for (size_t n = 0; n < N; n += blocks.rows) {
     const size_t rows = min_size(blocks.rows, N - n);
-    const size_t fit = min_size(pieces_bytes / sizeof(T) / rows, most_columns) / dot_columns * dot_columns;
-    const size_t o_block = even_piece(O, fit, dot_columns);
+    const size_t o_block = even_piece(O, min_size(room / rows, most_columns) / dot_columns * dot_columns, dot_columns);
     bool pack = true;
     for (size_t o = 0; o < O; o += o_block) {
-      const size_t columns = min_size(o_block, O - o);
-      for (size_t p = 0; p < P; ++p) {
-        T* Z = p ? piece : best + n * O + o;  // the first piece goes where the best will be
-        const size_t ldz = p ? columns : O;
-        if (b)
-          for (size_t j = 0; j < columns; ++j) bias[j] = b[(o + j) * P + p];
-        const Finish<T> finish = {T(1), T(0), b ? bias : nullptr};
-        size_t k = 0;
-        do {
-          dot_block(Z, ldz, packed, X + n * I + k, I, 1, pack, W + (o * P + p) * I + k, P * I, rows, columns,
-                    min_size(blocks.k, I - k), blocks.panel, finish.in_block(k));
-          pack = I > blocks.k;  // one block of k stays packed
-          k += blocks.k;
-        } while (k < I);
-        for (size_t r = 0; r < rows; ++r) {
-          T* to = best + (n + r) * O + o;
-          int32_t* index = which + (n + r) * O + o;
-          if (p == 0) {
-            for (size_t j = 0; j < columns; ++j) index[j] = 0;
-            continue;
-          }
-          const T* z = piece + r * columns;
-#pragma omp simd
-          for (size_t j = 0; j < columns; ++j) {
-            const bool better = z[j] > to[j];
-            to[j] = better ? z[j] : to[j];
-            index[j] = better ? int32_t(p) : index[j];
-          }
+      const size_t columns = min_size(o_block, O - o), stride = rows * columns;
+      for (size_t p = 0; p < P; p += at_once) {
+        const size_t some = min_size(at_once, P - p);
+        for (size_t g = 0; g < some; ++g) {
+          if (b)
+            for (size_t j = 0; j < columns; ++j) bias[j] = b[(o + j) * P + p + g];
+          const Finish<T> finish = {T(1), T(0), b ? bias : nullptr};
+          size_t k = 0;
+          do {
+            dot_block(pieces + g * stride, columns, packed, X + n * I + k, I, 1, pack, W + (o * P + p + g) * I + k,
+                      P * I, rows, columns, min_size(blocks.k, I - k), blocks.panel, finish.in_block(k));
+            pack = I > blocks.k;  // one block of k stays packed
+            k += blocks.k;
+          } while (k < I);
         }
+        constexpr decltype(&largest_of<1, true, T>) choose[2][most_pieces] = {
+            {largest_of<1, false, T>, largest_of<2, false, T>, largest_of<3, false, T>, largest_of<4, false, T>},
+            {largest_of<1, true, T>, largest_of<2, true, T>, largest_of<3, true, T>, largest_of<4, true, T>}};
+        choose[p == 0][some - 1](best + n * O + o, which + n * O + o, O, pieces, rows, columns, int32_t(p));
       }
     }
   }

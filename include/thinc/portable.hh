@@ -39,6 +39,12 @@ typedef unsigned long long uint64_t;
 #define THINC_FN inline
 #endif
 
+#if defined(__GNUC__) && !defined(__CUDACC__)
+#define THINC_PREFETCH(address, for_writing) __builtin_prefetch(address, for_writing)
+#else
+#define THINC_PREFETCH(address, for_writing) (void)0
+#endif
+
 THINC_BEGIN
 
 THINC_FN float abs_(float x) { return fabsf(x); }

@@ -160,6 +160,65 @@ THINC_FN DoubleVector shuffle(DoubleVector x, DoubleVector y) {
 #endif
 }
 
+// Whole chunks a..d, of x (0 to 3) or of y (4 to 7).
+#define THINC_CHUNK(i) 4 * (i), 4 * (i) + 1, 4 * (i) + 2, 4 * (i) + 3
+#if THINC_VECTOR_BYTES == 64
+template <int a, int b, int c, int d>
+THINC_FN FloatVector chunks(FloatVector x, FloatVector y) {
+  return THINC_SHUFFLE(x, y, FloatIndices, THINC_CHUNK(a), THINC_CHUNK(b), THINC_CHUNK(c), THINC_CHUNK(d));
+}
+#endif
+
+// Chunk c of v[g] and chunk g of v[c] change places: `groups` vectors.
+THINC_FN void transpose_chunks(FloatVector* v) {
+#if THINC_VECTOR_BYTES == 64
+  const FloatVector a = chunks<0, 1, 4, 5>(v[0], v[1]), b = chunks<2, 3, 6, 7>(v[0], v[1]);
+  const FloatVector c = chunks<0, 1, 4, 5>(v[2], v[3]), d = chunks<2, 3, 6, 7>(v[2], v[3]);
+  v[0] = chunks<0, 2, 4, 6>(a, c);
+  v[1] = chunks<1, 3, 5, 7>(a, c);
+  v[2] = chunks<0, 2, 4, 6>(b, d);
+  v[3] = chunks<1, 3, 5, 7>(b, d);
+#elif THINC_VECTOR_BYTES == 32
+  const FloatVector a = v[0], b = v[1];
+  v[0] = THINC_SHUFFLE(a, b, FloatIndices, THINC_CHUNK(0), THINC_CHUNK(2));
+  v[1] = THINC_SHUFFLE(a, b, FloatIndices, THINC_CHUNK(1), THINC_CHUNK(3));
+#endif
+}
+THINC_FN void transpose_chunks(DoubleVector* v) {
+  FloatVector bits[groups];
+  for (size_t g = 0; g < groups; ++g) bits[g] = (FloatVector)v[g];
+  transpose_chunks(bits);
+  for (size_t g = 0; g < groups; ++g) v[g] = (DoubleVector)bits[g];
+}
+
+// Chunk g goes to p + g * stride. The masks of ones spare a warning here as well.
+THINC_FN void store_chunks(float* p, size_t stride, FloatVector v) {
+#if THINC_VECTOR_BYTES == 64
+  store_chunk(p, (Float16Bytes)_mm512_maskz_extractf32x4_ps(0xf, v, 0));
+  store_chunk(p + stride, (Float16Bytes)_mm512_maskz_extractf32x4_ps(0xf, v, 1));
+  store_chunk(p + 2 * stride, (Float16Bytes)_mm512_maskz_extractf32x4_ps(0xf, v, 2));
+  store_chunk(p + 3 * stride, (Float16Bytes)_mm512_maskz_extractf32x4_ps(0xf, v, 3));
+#elif THINC_VECTOR_BYTES == 32
+  store_chunk(p, (Float16Bytes)_mm256_castps256_ps128(v));
+  store_chunk(p + stride, (Float16Bytes)_mm256_extractf128_ps(v, 1));
+#else
+  store(p, v);
+#endif
+}
+THINC_FN void store_chunks(double* p, size_t stride, DoubleVector v) {
+#if THINC_VECTOR_BYTES == 64
+  store_chunk(p, (Double16Bytes)_mm512_maskz_extractf64x2_pd(0x3, v, 0));
+  store_chunk(p + stride, (Double16Bytes)_mm512_maskz_extractf64x2_pd(0x3, v, 1));
+  store_chunk(p + 2 * stride, (Double16Bytes)_mm512_maskz_extractf64x2_pd(0x3, v, 2));
+  store_chunk(p + 3 * stride, (Double16Bytes)_mm512_maskz_extractf64x2_pd(0x3, v, 3));
+#elif THINC_VECTOR_BYTES == 32
+  store_chunk(p, (Double16Bytes)_mm256_castpd256_pd128(v));
+  store_chunk(p + stride, (Double16Bytes)_mm256_extractf128_pd(v, 1));
+#else
+  store(p, v);
+#endif
+}
+
 // Sums within chunks: chunk g of the result is {sum of v[0]'s chunk g, sum of v[1]'s chunk g, ...}.
 THINC_FN FloatVector fold(const FloatVector* v) {
   FloatVector ab = shuffle<0, 1, 102, 103>(v[0], v[1]) + shuffle<2, 3, 100, 101>(v[0], v[1]);
@@ -227,6 +286,12 @@ THINC_FN Chunk<T> splat_chunk(T x) {
 template <class T>
 THINC_FN Vec<T> load_repeated(const T* p) {
   return load(p);
+}
+template <class T>
+THINC_FN void transpose_chunks(Vec<T>*) {}  // one chunk a vector
+template <class T>
+THINC_FN void store_chunks(T* p, size_t, Vec<T> v) {
+  store(p, v);
 }
 THINC_FN Vec<float> fold(const Vec<float>* v) {
   Vec<float> r;

@@ -7,12 +7,6 @@
 #include "thinc/hashing.hh"
 #include "thinc/portable.hh"
 
-#ifdef __GNUC__
-#define THINC_PREFETCH(address, for_writing) __builtin_prefetch(address, for_writing)
-#else
-#define THINC_PREFETCH(address, for_writing) (void)0
-#endif
-
 THINC_BEGIN
 
 // Keys are hashed a block at a time into the stack: the hashes vectorise, and the rows of later keys are known early
