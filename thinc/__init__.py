@@ -15,7 +15,7 @@ __all__ = ["registry", "__version__"]
 
 def __getattr__(name: str) -> Any:
     # Only here, since it loads NumPy and the kernels.
-    if name in ("get_num_threads", "set_num_threads"):
+    if name in ("get_num_threads", "release_memory", "set_num_threads"):
         from .backends._kernels import elementwise  # type: ignore[attr-defined]
 
         return getattr(elementwise, name)

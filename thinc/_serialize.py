@@ -105,8 +105,10 @@ def from_dict(self: "Model", msg: Dict) -> "Model":
         for name, value in msg["attrs"][i].items():
             node.attrs[name] = deserialize_attr(node.attrs.get(name), value, name, node)
         for name, array in msg["params"][i].items():
-            # Copied, since loaded arrays may be read-only views of the message.
-            param: Any = None if array is None else node.ops.asarray(array).copy()
+            param: Any = None
+            if array is not None:  # copied: it may be a read-only view of the message
+                param = node.ops.alloc(array.shape, dtype=array.dtype, zeros=False)
+                param[...] = node.ops.asarray(array)
             node.set_param(name, param)
         shim_data = msg["shims"][i]
         if len(shim_data) > len(node.shims):

@@ -7,7 +7,7 @@ fan-in, shape[0] the fan-out.
 """
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any
 
 import numpy
 
@@ -30,11 +30,18 @@ __all__ = [
 
 
 def _uniform(ops: Ops, shape: Shape, lo: float, hi: float) -> FloatsXd:
-    return ops.asarray_f(cast(FloatsXd, numpy.random.uniform(lo, hi, shape)))
+    return _param(ops, numpy.random.uniform(lo, hi, shape))
 
 
 def _normal(ops: Ops, shape: Shape, mean: float, sigma: float) -> FloatsXd:
-    return ops.asarray_f(cast(FloatsXd, numpy.random.normal(mean, sigma, shape)))
+    return _param(ops, numpy.random.normal(mean, sigma, shape))
+
+
+def _param(ops: Ops, values: Any) -> FloatsXd:
+    """The values in float32, in memory that the backend likes."""
+    param = ops.alloc_f(values.shape, zeros=False)
+    param[...] = ops.asarray(values)
+    return param
 
 
 def lecun_normal_init(ops: Ops, shape: Shape) -> FloatsXd:

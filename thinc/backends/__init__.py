@@ -18,6 +18,7 @@ from ..config import registry
 from . import _cupy_allocators
 from ._kernels.elementwise import (  # type: ignore[import-not-found]  # noqa: F401
     get_num_threads,
+    release_memory,
     set_num_threads,
 )
 from ._param_server import ParamServer

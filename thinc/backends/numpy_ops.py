@@ -82,7 +82,7 @@ class NumpyOps(Ops):
         return array if dtype is None else array.astype(dtype, copy=False)
 
     def alloc(self, shape: Shape, *, dtype: Any = "float32", zeros: bool = True) -> Any:
-        return numpy.zeros(shape, dtype) if zeros else numpy.empty(shape, dtype)
+        return elementwise.alloc(shape, dtype, zeros)
 
     # Dense
 

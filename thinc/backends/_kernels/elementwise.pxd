@@ -6,6 +6,7 @@ caller then takes the readable formula.
 """
 cimport numpy as np
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 ctypedef int64_t bad_t
 
@@ -64,6 +65,9 @@ cdef extern from "thinc/table.hh" namespace "thinc" nogil:
 # The table of the CPU level in use; only the extension `elementwise` links the kernels.
 cdef const KernelTable* table() noexcept nogil
 
+# Uninitialised, of numbers; in the memory of arena.hh unless it is small.
+cdef np.ndarray new_array(int n_dims, np.npy_intp* shape, int typenum, bint fortran=*)
+
 
 cdef inline const Kernels* kernels_for(object X) noexcept:
     """The kernels for the dtype of X, or NULL: not NumPy's, or neither float32 nor float64 in native byte order."""
@@ -103,9 +107,7 @@ cdef inline np.ndarray as_int32(object X):
     cdef np.ndarray wide = np.PyArray_FROM_OTF(
         given, np.NPY_INT64, np.NPY_ARRAY_CARRAY_RO | np.NPY_ARRAY_FORCECAST
     )
-    cdef np.ndarray narrow = np.PyArray_EMPTY(
-        np.PyArray_NDIM(wide), np.PyArray_DIMS(wide), np.NPY_INT32, 0
-    )
+    cdef np.ndarray narrow = new_array(np.PyArray_NDIM(wide), np.PyArray_DIMS(wide), np.NPY_INT32)
     cdef const int64_t* source = <const int64_t*>np.PyArray_DATA(wide)
     cdef int32_t* target = <int32_t*>np.PyArray_DATA(narrow)
     cdef np.npy_intp i
@@ -118,26 +120,26 @@ cdef inline np.ndarray as_int32(object X):
 
 cdef inline np.ndarray empty_like(np.ndarray X):
     """Uninitialised, in the shape, dtype and memory order of X, which is C- or Fortran-contiguous."""
-    return np.PyArray_EMPTY(
-        np.PyArray_NDIM(X), np.PyArray_DIMS(X), np.PyArray_TYPE(X), not np.PyArray_IS_C_CONTIGUOUS(X)
-    )
+    return new_array(np.PyArray_NDIM(X), np.PyArray_DIMS(X), np.PyArray_TYPE(X), not np.PyArray_IS_C_CONTIGUOUS(X))
 
 
 cdef inline np.ndarray empty1(np.ndarray like, size_t d0):
     cdef np.npy_intp shape[1]
     shape[0] = d0
-    return np.PyArray_EMPTY(1, shape, np.PyArray_TYPE(like), 0)
+    return new_array(1, shape, np.PyArray_TYPE(like))
 
 
 cdef inline np.ndarray empty2(np.ndarray like, size_t d0, size_t d1):
     cdef np.npy_intp shape[2]
     shape[0] = d0
     shape[1] = d1
-    return np.PyArray_EMPTY(2, shape, np.PyArray_TYPE(like), 0)
+    return new_array(2, shape, np.PyArray_TYPE(like))
 
 
 cdef inline np.ndarray zeros2(np.ndarray like, size_t d0, size_t d1):
     cdef np.npy_intp shape[2]
     shape[0] = d0
     shape[1] = d1
-    return np.PyArray_ZEROS(2, shape, np.PyArray_TYPE(like), 0)
+    cdef np.ndarray Z = new_array(2, shape, np.PyArray_TYPE(like))
+    memset(np.PyArray_DATA(Z), 0, np.PyArray_NBYTES(Z))
+    return Z

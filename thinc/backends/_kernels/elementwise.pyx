@@ -6,7 +6,11 @@ Over 500 lines: the wrappers of activations.hh, fused.hh and updates.hh, which s
 import os
 
 cimport numpy as np
+from cpython.pycapsule cimport PyCapsule_New
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from libc.string cimport memset
+
+import numpy
 
 np.import_array()
 
@@ -36,6 +40,102 @@ cdef extern from *:
 
 cdef const KernelTable* table() noexcept nogil:
     return kernels()
+
+
+cdef extern from *:
+    """
+    #include "arena.hh"
+
+    static void* thinc_malloc(void*, size_t bytes) { return thinc::arena_take(bytes); }
+    static void thinc_free(void*, void* data, size_t) { thinc::arena_give(data); }
+    static void* thinc_calloc(void*, size_t n, size_t bytes) {
+      void* data = bytes && n > SIZE_MAX / bytes ? NULL : thinc::arena_take(n * bytes);
+      return data ? memset(data, 0, n * bytes) : NULL;
+    }
+    static void* thinc_realloc(void*, void* data, size_t bytes) {
+      void* moved = thinc::arena_take(bytes);
+      if (moved && data) {
+        const size_t held = thinc::Block::of(data)->bytes() - thinc::arena_line;
+        memcpy(moved, data, held < bytes ? held : bytes);
+        thinc::arena_give(data);
+      }
+      return moved;
+    }
+    static PyDataMem_Handler thinc_memory = {
+        "thinc", 1, {NULL, thinc_malloc, thinc_calloc, thinc_realloc, thinc_free}};
+
+    static PyObject* thinc_new_array(int n_dims, npy_intp* shape, int typenum, int fortran, PyObject* handler) {
+      enum { small = 1024 };  // bytes; below, NumPy keeps memory itself
+      PyArray_Descr* dtype = PyArray_DescrFromType(typenum);
+      size_t bytes = (size_t)PyDataType_ELSIZE(dtype);
+      Py_DECREF(dtype);
+      for (int d = 0; d < n_dims; ++d) {
+        if (shape[d] < 0 || (shape[d] && bytes > SIZE_MAX / (size_t)shape[d])) {
+          bytes = 0;  // NumPy has the error
+          break;
+        }
+        bytes *= (size_t)shape[d];
+      }
+      if (bytes < small) return PyArray_EMPTY(n_dims, shape, typenum, fortran);
+      void* data = thinc::arena_take(bytes);
+      if (!data) return PyErr_Format(PyExc_MemoryError, "Unable to allocate %zu bytes for an array", bytes);
+      PyObject* array = PyArray_New(&PyArray_Type, n_dims, shape, typenum, NULL, data, 0,
+                                    fortran ? NPY_ARRAY_FARRAY : NPY_ARRAY_CARRAY, NULL);
+      if (!array) {
+        thinc::arena_give(data);
+        return NULL;
+      }
+      // The array owns it, as if NumPy had asked thinc_memory.
+      Py_INCREF(handler);
+      ((PyArrayObject_fields*)array)->mem_handler = handler;
+      PyArray_ENABLEFLAGS((PyArrayObject*)array, NPY_ARRAY_OWNDATA);
+      return array;
+    }
+    """
+    cppclass Arena "thinc::Arena":
+        size_t bytes
+        void empty()
+    Arena thinc_arena "thinc::arena"
+    void* thinc_memory
+    np.ndarray thinc_new_array(int n_dims, np.npy_intp* shape, int typenum, int fortran, object handler)
+
+
+cdef object MEMORY = PyCapsule_New(&thinc_memory, b"mem_handler", NULL)
+
+
+cdef np.ndarray new_array(int n_dims, np.npy_intp* shape, int typenum, bint fortran=False):
+    return thinc_new_array(n_dims, shape, typenum, fortran, MEMORY)
+
+
+def alloc(shape, dtype, bint zeros):
+    """numpy.zeros or numpy.empty, on a cache line."""
+    cdef np.dtype wanted = numpy.dtype(dtype)
+    cdef np.npy_intp dims[64]
+    cdef int n_dims = 0
+    if isinstance(shape, int):
+        shape = (shape,)
+    if isinstance(shape, tuple) and (np.PyDataType_ISNUMBER(wanted) or np.PyDataType_ISBOOL(wanted)) and wanted.isnative:
+        for size in shape:
+            if n_dims == 64 or size < 0:
+                break
+            dims[n_dims] = size
+            n_dims += 1
+        else:
+            array = new_array(n_dims, dims, wanted.num)
+            if zeros:
+                memset(np.PyArray_DATA(array), 0, np.PyArray_NBYTES(array))
+            return array
+    return numpy.zeros(shape, dtype) if zeros else numpy.empty(shape, dtype)
+
+
+def release_memory():
+    """Give back the memory that this thread keeps for its next arrays; returns the number of bytes.
+
+    A thread keeps what its arrays of 1 KiB and more occupied, 256 MiB at most and no array over 64 MiB.
+    """
+    cdef size_t kept = thinc_arena.bytes
+    thinc_arena.empty()
+    return kept
 
 
 # ---- the CPU level
@@ -521,18 +621,7 @@ cpdef bint optimizer_step(object weights, object gradient, object mom1, object m
 
 def dropout_mask(shape, double drop, uint64_t seed):
     """A float32 mask of zeros and 1 / (1 - drop), from a counter-based generator; 0 < drop < 1."""
-    cdef np.ndarray mask = _empty(shape)
+    cdef np.ndarray mask = alloc(shape, numpy.float32, False)
     with nogil:
         table().f32.dropout_mask(np.PyArray_DATA(mask), drop, seed, np.PyArray_SIZE(mask))
     return mask
-
-
-cdef np.ndarray _empty(shape):
-    cdef np.npy_intp dims[64]
-    cdef int nd = 0
-    for size in (shape,) if isinstance(shape, int) else shape:
-        if nd == 64:
-            raise ValueError("dropout_mask: an array has at most 64 dimensions")
-        dims[nd] = size
-        nd += 1
-    return np.PyArray_EMPTY(nd, dims, np.NPY_FLOAT32, 0)

@@ -8,7 +8,7 @@ formula then answers, or says what is wrong.
 cimport numpy as np
 from libc.stdint cimport UINT32_MAX, int32_t, int64_t, uint32_t, uint64_t
 
-from .elementwise cimport Kernels, as_int32, contiguous, empty2, kernels_for, like, table
+from .elementwise cimport Kernels, as_int32, contiguous, empty2, kernels_for, like, new_array, table
 
 np.import_array()
 
@@ -44,7 +44,7 @@ def hash(ids, int64_t seed):
     cdef np.npy_intp shape[2]
     shape[0] = N
     shape[1] = 4
-    cdef np.ndarray keys = np.PyArray_EMPTY(2, shape, np.NPY_UINT32, 0)
+    cdef np.ndarray keys = new_array(2, shape, np.NPY_UINT32)
     with nogil:
         table().hash(<uint32_t*>np.PyArray_DATA(keys), <const uint64_t*>np.PyArray_DATA(ids_), seed, N)
     return keys
@@ -57,7 +57,7 @@ def ngrams(Py_ssize_t n, keys):
         return None
     cdef np.npy_intp N = np.PyArray_DIM(ids, 0)
     cdef np.npy_intp count = N - n + 1 if 1 <= n <= N else 0
-    cdef np.ndarray hashes = np.PyArray_EMPTY(1, &count, np.NPY_UINT64, 0)
+    cdef np.ndarray hashes = new_array(1, &count, np.NPY_UINT64)
     if count:
         with nogil:
             table().ngrams(<uint64_t*>np.PyArray_DATA(hashes), <const uint64_t*>np.PyArray_DATA(ids), n, N)

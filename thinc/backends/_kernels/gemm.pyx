@@ -16,7 +16,7 @@ cimport numpy as np
 from libc.limits cimport INT_MAX
 from libc.stdint cimport int32_t
 
-from .elementwise cimport Kernels, contiguous, empty2, kernels_for, table
+from .elementwise cimport Kernels, contiguous, empty2, kernels_for, new_array, table
 
 import numpy
 
@@ -348,7 +348,7 @@ def affine_maxout(X, W, b):
     shape[0] = N
     shape[1] = O
     cdef np.ndarray best = empty2(X_, N, O)
-    cdef np.ndarray which = np.PyArray_EMPTY(2, shape, np.NPY_INT32, 0)
+    cdef np.ndarray which = new_array(2, shape, np.NPY_INT32)
     cdef np.ndarray Z
     if N and O:
         if current is NATIVE:

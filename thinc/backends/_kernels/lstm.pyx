@@ -12,7 +12,7 @@ cimport numpy as np
 from libc.stdint cimport int32_t
 from libc.string cimport memcpy, memset
 
-from .elementwise cimport Kernels, as_int32, contiguous, empty1, empty2, kernels_for, like
+from .elementwise cimport Kernels, as_int32, contiguous, empty1, empty2, kernels_for, like, new_array
 
 np.import_array()
 
@@ -234,7 +234,7 @@ cdef np.ndarray empty4(np.ndarray like, size_t d0, size_t d1, size_t d2, size_t 
     shape[1] = d1
     shape[2] = d2
     shape[3] = d3
-    return np.PyArray_EMPTY(4, shape, np.PyArray_TYPE(like), 0)
+    return new_array(4, shape, np.PyArray_TYPE(like))
 
 
 cdef inline char* data(np.ndarray X) noexcept:

@@ -8,7 +8,7 @@ cimport numpy as np
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
-from .elementwise cimport Kernels, as_int32, contiguous, empty2, kernels_for
+from .elementwise cimport Kernels, as_int32, contiguous, empty2, kernels_for, new_array
 
 np.import_array()
 
@@ -20,14 +20,14 @@ cdef inline np.ndarray empty3(np.ndarray like, size_t d0, size_t d1, size_t d2):
     shape[0] = d0
     shape[1] = d1
     shape[2] = d2
-    return np.PyArray_EMPTY(3, shape, np.PyArray_TYPE(like), 0)
+    return new_array(3, shape, np.PyArray_TYPE(like))
 
 
 cdef inline np.ndarray empty_int32(size_t d0, size_t d1):
     cdef np.npy_intp shape[2]
     shape[0] = d0
     shape[1] = d1
-    return np.PyArray_EMPTY(2, shape, np.NPY_INT32, 0)
+    return new_array(2, shape, np.NPY_INT32)
 
 
 cdef inline const int32_t* ints(np.ndarray X) noexcept:
@@ -322,7 +322,7 @@ def reduce_last(X, lengths):
     cdef np.npy_intp B = np.PyArray_DIM(lengths_, 0)
     cdef size_t row = np.PyArray_STRIDE(X_, 0)
     cdef np.ndarray Y = empty2(X_, B, np.PyArray_DIM(X_, 1))
-    cdef np.ndarray lasts_ = np.PyArray_EMPTY(1, &B, np.NPY_INT64, 0)
+    cdef np.ndarray lasts_ = new_array(1, &B, np.NPY_INT64)
     cdef int64_t* lasts = <int64_t*>np.PyArray_DATA(lasts_)
     cdef const int32_t* n = ints(lengths_)
     cdef char* target = <char*>np.PyArray_DATA(Y)
@@ -394,7 +394,7 @@ cdef class Rows:
         shape[1] = d1
         for d in range(1, n_dims):
             shape[d + 1] = np.PyArray_DIM(self.first, d)
-        return np.PyArray_EMPTY(n_dims + 1, shape, np.PyArray_TYPE(self.first), 0)
+        return new_array(n_dims + 1, shape, np.PyArray_TYPE(self.first))
 
 
 cdef Rows rows_of(list arrays):
@@ -416,7 +416,7 @@ cdef Rows rows_of(list arrays):
     cdef np.npy_intp shape[2]
     shape[0] = rows.B
     shape[1] = 2
-    rows.spans = np.PyArray_EMPTY(2, shape, np.NPY_INTP, 0)
+    rows.spans = new_array(2, shape, np.NPY_INTP)
     cdef np.npy_intp* spans = <np.npy_intp*>np.PyArray_DATA(rows.spans)
     cdef np.ndarray array
     for item in arrays:

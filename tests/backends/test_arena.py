@@ -1,0 +1,112 @@
+"""Arrays of the kernels: on cache lines, owned as NumPy's are, in memory that their thread keeps."""
+
+import threading
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import thinc
+from thinc.api import NumpyOps
+from thinc.backends._kernels.elementwise import alloc
+
+ops = NumpyOps()
+
+
+def made(n_bytes):
+    """What a kernel returns."""
+    return ops.relu(numpy.ones(n_bytes // 4, dtype="f"))
+
+
+@pytest.mark.parametrize("n_bytes", [1024, 1028, 5000, 2**16, 2**16 + 4, 3 * 2**20])
+def test_lies_on_a_cache_line_and_owns_its_memory(n_bytes):
+    X = made(n_bytes)
+    assert X.ctypes.data % 64 == 0
+    assert X.flags.owndata and X.base is None and X.flags.writeable
+    assert (X == 1).all()
+
+
+@given(st.integers(1024, 2**22))
+def test_blocks_are_as_large_as_asked_for(n_bytes):
+    """Two live arrays do not overlap, whatever class their size falls into."""
+    X, Y = alloc((n_bytes,), "uint8", False), alloc((n_bytes,), "uint8", True)
+    X[:] = 255
+    assert not Y.any() and X.all()
+
+
+def test_grows_with_its_values():
+    X = made(4096)
+    X[:] = numpy.arange(1024)
+    X.resize(5000, refcheck=False)
+    assert (X[:1024] == numpy.arange(1024)).all() and not X[1024:].any()
+    assert X.ctypes.data % 64 == 0
+    X.resize(300, refcheck=False)
+    assert (X == numpy.arange(300)).all()
+
+
+def test_memory_is_kept_for_the_next_array_and_released():
+    thinc.release_memory()
+    del_me = made(2**20)
+    del del_me
+    kept = thinc.release_memory()
+    assert thinc.release_memory() == 0
+    if kept == 0:
+        pytest.skip("a build for sanitizers keeps none")
+    assert 2**20 <= kept < 1.3 * 2**20
+    X = made(2**20)
+    address = X.ctypes.data
+    del X
+    assert made(2**20 - 4).ctypes.data == address
+
+
+def test_what_is_kept_has_a_limit():
+    thinc.release_memory()
+    arrays = [alloc((2**20 * 30 + i,), "uint8", False) for i in range(12)]
+    huge = alloc((2**20 * 70,), "uint8", False)
+    del arrays, huge
+    assert thinc.release_memory() <= 2**28
+
+
+def test_freed_by_another_thread():
+    X = [numpy.full(2**14, i, dtype="f") for i in range(8)]
+    results = [[ops.relu(x) for x in X] for _ in range(4)]
+    expected = [y.copy() for y in results[0]]
+
+    def work(mine):
+        for i, x in enumerate(X):
+            mine[i] = ops.relu(x)  # frees what the main thread made
+
+    threads = [threading.Thread(target=work, args=(mine,)) for mine in results]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for mine in results:
+        for y, x in zip(mine, expected):
+            assert (y == x).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint64", "bool"])
+@pytest.mark.parametrize("shape", [(), 0, 7, (0, 3), (300, 5), [4, 500]])
+@pytest.mark.parametrize("zeros", [True, False])
+def test_alloc_is_numpys(shape, dtype, zeros):
+    X = alloc(shape, dtype, zeros)
+    expected = numpy.zeros(shape, dtype)
+    assert X.shape == expected.shape and X.dtype == dtype and X.flags.c_contiguous
+    assert not zeros or not X.any()
+
+
+@pytest.mark.parametrize("dtype", [">f4", "S8", "O", [("a", "f4")]])
+def test_alloc_of_other_dtypes(dtype):
+    assert alloc((500, 2), dtype, True).dtype == numpy.dtype(dtype)
+
+
+@pytest.mark.parametrize("shape", [-1, (3, -1)])
+def test_alloc_refuses(shape):
+    with pytest.raises(ValueError, match="negative dimensions"):
+        alloc(shape, "float32", True)
+    with pytest.raises((MemoryError, ValueError)):
+        alloc((2**40, 2**40), "float32", True)
+    with pytest.raises(MemoryError):
+        alloc((2**46,), "float32", False)
