@@ -41,7 +41,8 @@ constexpr size_t pieces_bytes = 24 * 1024;  // blocks of up to four pieces of ma
 constexpr size_t panel_bytes = 24 * 1024;   // of B, that every tile of rows walks: it stays in L1
 constexpr size_t block_bytes = 512 * 1024;  // a block of B that every block of A walks: it stays in L2
 constexpr size_t most_k_bytes = 2048;       // of a row in one block of k, B transposed
-constexpr size_t most_outer_k = 384;        // values of k in one block, B not transposed and where it lies
+constexpr size_t one_outer_k = 384;         // B not transposed and where it lies: as many values of k are one block
+constexpr size_t most_outer_k = 192;        // else as many are in each
 constexpr size_t far_bytes = 2048;          // between rows of B
 
 THINC_FN size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
@@ -324,36 +325,58 @@ void pack_rows(T* packed, const T* A, size_t row_stride, size_t k_stride, size_t
   }
 }
 
-// A tile of rows against all columns of B, at least a vector of them, where B lies.
-template <class T, size_t R>
-void outer_columns(T* C, size_t ldc, const T* packed, const T* B, size_t ldb, size_t k, size_t rows, size_t N,
-                   const Finish<T>& finish) {
-  constexpr size_t L = lanes<T>();
-  size_t n = 0;
-  for (; n + outer_vectors * L <= N; n += outer_vectors * L)
-    outer_tile<T, R, outer_vectors>(C + n, ldc, packed, B + n, ldb, k, rows, 0, outer_vectors * L, finish);
-  for (; n + L <= N; n += L) outer_tile<T, R, 1>(C + n, ldc, packed, B + n, ldb, k, rows, 0, L, finish);
-  if (n < N)  // the last whole vector of B, of which only the new lanes count
-    outer_tile<T, R, 1>(C + N - L, ldc, packed, B + N - L, ldb, k, rows, L - (N - n), L, finish);
+// Memory that the next block of k reads, fetched into the second cache a step at a time while this one is computed.
+struct Ahead {
+  const char *next, *end;
+  size_t step;
+
+  template <class T>
+  Ahead(const T* from, size_t n, size_t steps)
+      : next(reinterpret_cast<const char*>(from)), end(next + n * sizeof(T)), step(n * sizeof(T) / steps / 64 * 64 + 64) {}
+  void fetch() {
+    const char* stop = size_t(end - next) < step ? end : next + step;
+    for (; next < stop; next += 64) THINC_PREFETCH_L2(next);
+  }
+};
+
+// Rows in whole tiles; the few left over make a smaller one.
+constexpr size_t few_rows = outer_rows / 2;
+THINC_FN size_t rows_in_tiles(size_t M) { return M % outer_rows > few_rows ? M : M - M % outer_rows; }
+
+// All rows against W vectors of B.
+template <class T, size_t W>
+void outer_strip(T* C, size_t ldc, const T* packed, const T* B, size_t ldb, size_t M, size_t k, size_t skip,
+                 Ahead (&ahead)[2], const Finish<T>& finish) {
+  constexpr size_t R = outer_rows, columns = W * lanes<T>();
+  const size_t whole = rows_in_tiles(M);
+  for (size_t m = 0; m < whole; m += R) {
+    ahead[0].fetch();
+    ahead[1].fetch();
+    outer_tile<T, R, W>(C + m * ldc, ldc, packed + m * k, B, ldb, k, min_size(R, M - m), skip, columns, finish);
+  }
+  if (M - whole == 1)
+    outer_tile<T, 1, W>(C + whole * ldc, ldc, packed + whole * k, B, ldb, k, 1, skip, columns, finish);
+  else if (M > whole)
+    outer_tile<T, few_rows, W>(C + whole * ldc, ldc, packed + whole * k, B, ldb, k, M - whole, skip, columns, finish);
 }
 
-// One block of rows and of k, with B where it lies.
+// One block of rows and of k, with B where it lies: at least a vector of columns.
 template <class T>
 void outer_in_place(T* C, size_t ldc, T* packed, const T* A, size_t row_stride, size_t k_stride, const T* B, size_t ldb,
-                    size_t M, size_t N, size_t k, const Finish<T>& finish) {
-  constexpr size_t R = outer_rows;
-  const size_t left = M % R, whole = left > R / 2 ? M : M - left;  // few rows left: a smaller tile
-  if (whole) pack_rows<T, R>(packed, A, row_stride, k_stride, whole, k);
-  for (size_t m = 0; m < whole; m += R)
-    outer_columns<T, R>(C + m * ldc, ldc, packed + m * k, B, ldb, k, min_size(R, M - m), N, finish);
-  if (whole == M) return;
-  if (left == 1) {
-    pack_rows<T, 1>(packed, A + whole * row_stride, row_stride, k_stride, 1, k);
-    outer_columns<T, 1>(C + whole * ldc, ldc, packed, B, ldb, k, 1, N, finish);
-  } else {
-    pack_rows<T, R / 2>(packed, A + whole * row_stride, row_stride, k_stride, left, k);
-    outer_columns<T, R / 2>(C + whole * ldc, ldc, packed, B, ldb, k, left, N, finish);
-  }
+                    size_t M, size_t N, size_t k, Ahead (&ahead)[2], const Finish<T>& finish) {
+  constexpr size_t L = lanes<T>(), width = outer_vectors * L;
+  const size_t whole = rows_in_tiles(M);
+  pack_rows<T, outer_rows>(packed, A, row_stride, k_stride, whole, k);
+  if (M - whole == 1)
+    pack_rows<T, 1>(packed + whole * k, A + whole * row_stride, row_stride, k_stride, 1, k);
+  else
+    pack_rows<T, few_rows>(packed + whole * k, A + whole * row_stride, row_stride, k_stride, M - whole, k);
+  size_t n = 0;
+  for (; n + width <= N; n += width)
+    outer_strip<T, outer_vectors>(C + n, ldc, packed, B + n, ldb, M, k, 0, ahead, finish);
+  for (; n + L <= N; n += L) outer_strip<T, 1>(C + n, ldc, packed, B + n, ldb, M, k, 0, ahead, finish);
+  if (n < N)  // the last whole vector of B, of which only the new lanes count
+    outer_strip<T, 1>(C + N - L, ldc, packed, B + N - L, ldb, M, k, L - (N - n), ahead, finish);
 }
 
 // One block of rows and of k, with B in packed panels of `outer_vectors` vectors, padded with zeros.
@@ -393,15 +416,21 @@ void outer_product(T* C, size_t ldc, const T* A, size_t row_stride, size_t k_str
   if (M == 0 || N == 0) return;
   // Packing pays where rows of B are far apart (each its own page, and many on the same cache lines) and met often.
   const bool in_panels = N < L || (ldb * sizeof(T) >= far_bytes && M >= 6 * R);
-  const size_t k_block = even_piece(K, in_panels ? room / (outer_vectors * L) : most_outer_k, 8);
+  const size_t k_block = in_panels           ? even_piece(K, room / (outer_vectors * L), 8)
+                         : K <= one_outer_k  ? K
+                                             : even_piece(K, most_outer_k, 8);
   const size_t m_block = pack_bytes / sizeof(T) / (k_block ? k_block : 1) / R * R;
   // Rows of C that stay in L2 while k goes by: a block of B, too, is then read once for all of them.
   const size_t m_most = ceil_div(block_bytes / sizeof(T) / N + 1, m_block) * m_block;
   for (size_t m_start = 0; m_start < M; m_start += m_most) {
     const size_t m_end = min_size(M, m_start + m_most);
+    const size_t tiles = ceil_div(m_end - m_start, R) * ceil_div(N, outer_vectors * L);
     size_t k = 0;
     do {
-      const size_t k_here = min_size(k_block, K - k);
+      const size_t k_here = min_size(k_block, K - k), next = k + k_here, k_next = min_size(k_block, K - next);
+      // Of operands whose rows are adjacent, or nearly so.
+      Ahead ahead[2] = {{A + next * k_stride, row_stride == 1 && k_stride < 2 * M ? k_next * k_stride : 0, tiles},
+                        {B + next * ldb, ldb < 2 * N ? k_next * ldb : 0, tiles}};
       for (size_t m = m_start; m < m_end; m += m_block) {
         const size_t rows = min_size(m_block, m_end - m);
         const T* a = A + m * row_stride + k * k_stride;
@@ -410,7 +439,7 @@ void outer_product(T* C, size_t ldc, const T* A, size_t row_stride, size_t k_str
           outer_in_panels(c, ldc, packed, panel, a, row_stride, k_stride, B + k * ldb, ldb, rows, N, k_here,
                           finish.in_block(k));
         else
-          outer_in_place(c, ldc, packed, a, row_stride, k_stride, B + k * ldb, ldb, rows, N, k_here,
+          outer_in_place(c, ldc, packed, a, row_stride, k_stride, B + k * ldb, ldb, rows, N, k_here, ahead,
                          finish.in_block(k));
       }
       k += k_block;

@@ -41,8 +41,10 @@ typedef unsigned long long uint64_t;
 
 #if defined(__GNUC__) && !defined(__CUDACC__)
 #define THINC_PREFETCH(address, for_writing) __builtin_prefetch(address, for_writing)
+#define THINC_PREFETCH_L2(address) __builtin_prefetch(address, 0, 2)
 #else
 #define THINC_PREFETCH(address, for_writing) (void)0
+#define THINC_PREFETCH_L2(address) (void)0
 #endif
 
 THINC_BEGIN
