@@ -39,7 +39,7 @@ def _normal(ops: Ops, shape: Shape, mean: float, sigma: float) -> FloatsXd:
 
 def _param(ops: Ops, values: Any) -> FloatsXd:
     """The values in float32, in memory that the backend likes."""
-    param = ops.alloc_f(values.shape, zeros=False)
+    param: Any = ops.alloc_f(values.shape, zeros=False)
     param[...] = ops.asarray(values)
     return param
 

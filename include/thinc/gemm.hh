@@ -19,6 +19,7 @@
 // k is cut into even blocks so that a tile's operands stay in the first-level cache; where it is cut depends on K only.
 #pragma once
 
+#include "fused.hh"
 #include "vectors.hh"
 
 THINC_BEGIN
@@ -468,9 +469,10 @@ void affine(void* Y, const void* X, const void* W, const void* b, size_t N, size
 // Of G blocks of rows x columns, the pieces from number p on, the largest of each output and its number. Without `first`
 // these compete with what best and which hold.
 template <size_t G, bool first, class T>
-void largest_of(T* best, int32_t* which, size_t ld, const T* pieces, size_t rows, size_t columns, int32_t p) {
+void largest_of(T* best, size_t ld, int32_t* which, size_t which_ld, const T* pieces, size_t rows, size_t columns,
+                int32_t p) {
   const size_t stride = rows * columns;
-  for (size_t r = 0; r < rows; ++r, best += ld, which += ld, pieces += columns) {
+  for (size_t r = 0; r < rows; ++r, best += ld, which += which_ld, pieces += columns) {
 #pragma omp simd
     for (size_t j = 0; j < columns; ++j) {
       T value = first ? pieces[j] : best[j];
@@ -487,22 +489,27 @@ void largest_of(T* best, int32_t* which, size_t ld, const T* pieces, size_t rows
   }
 }
 
-// best (N, O) = the largest of the P pieces of X W.T + b, which (N, O) = its index, the first of equals. W (O, P, I),
-// b (O, P) or null. The bits of best are those of affine. A block of up to four pieces is made at a time.
+// The largest pieces of some rows of X, as many as a block has. A block of up to four pieces is made at a time.
 template <class T>
-void affine_maxout(void* best_, int32_t* which, const void* X_, const void* W_, const void* b_, size_t N, size_t I,
-                   size_t O, size_t P) {
-  constexpr size_t most_columns = 256, most_pieces = 4;
-  alignas(64) T packed[pack_bytes / sizeof(T)];
-  alignas(64) T pieces[pieces_bytes / sizeof(T)];
-  T bias[most_columns];
-  T* best = static_cast<T*>(best_);
-  const T *X = static_cast<const T*>(X_), *W = static_cast<const T*>(W_), *b = static_cast<const T*>(b_);
-  DotBlocks<T> blocks(N, I);
-  const size_t at_once = min_size(P, most_pieces), room = pieces_bytes / sizeof(T) / at_once;
-  blocks.rows = min_size(blocks.rows, room / dot_columns);
-  for (size_t n = 0; n < N; n += blocks.rows) {
-    const size_t rows = min_size(blocks.rows, N - n);
+struct MaxoutBlocks {
+  static constexpr size_t most_columns = 256, most_pieces = 4;
+  DotBlocks<T> dot;
+  size_t at_once, room;  // pieces; values of each
+
+  MaxoutBlocks(size_t N, size_t I, size_t P)
+      : dot(N, I), at_once(min_size(P, most_pieces)), room(pieces_bytes / sizeof(T) / at_once) {
+    dot.rows = min_size(dot.rows, room / dot_columns);
+  }
+
+  void make(T* best, int32_t* which, const T* X, const T* W, const T* b, size_t rows, size_t I, size_t O,
+            size_t P) const {
+    alignas(64) T packed[pack_bytes / sizeof(T)];
+    alignas(64) T pieces[pieces_bytes / sizeof(T)];
+    T bias[most_columns];
+    int32_t ignored[most_columns];
+    constexpr decltype(&largest_of<1, true, T>) choose[2][most_pieces] = {
+        {largest_of<1, false, T>, largest_of<2, false, T>, largest_of<3, false, T>, largest_of<4, false, T>},
+        {largest_of<1, true, T>, largest_of<2, true, T>, largest_of<3, true, T>, largest_of<4, true, T>}};
     const size_t o_block = even_piece(O, min_size(room / rows, most_columns) / dot_columns * dot_columns, dot_columns);
     bool pack = true;
     for (size_t o = 0; o < O; o += o_block) {
@@ -515,18 +522,42 @@ void affine_maxout(void* best_, int32_t* which, const void* X_, const void* W_, 
           const Finish<T> finish = {T(1), T(0), b ? bias : nullptr};
           size_t k = 0;
           do {
-            dot_block(pieces + g * stride, columns, packed, X + n * I + k, I, 1, pack, W + (o * P + p + g) * I + k,
-                      P * I, rows, columns, min_size(blocks.k, I - k), blocks.panel, finish.in_block(k));
-            pack = I > blocks.k;  // one block of k stays packed
-            k += blocks.k;
+            dot_block(pieces + g * stride, columns, packed, X + k, I, 1, pack, W + (o * P + p + g) * I + k, P * I, rows,
+                      columns, min_size(dot.k, I - k), dot.panel, finish.in_block(k));
+            pack = I > dot.k;  // one block of k stays packed
+            k += dot.k;
           } while (k < I);
         }
-        constexpr decltype(&largest_of<1, true, T>) choose[2][most_pieces] = {
-            {largest_of<1, false, T>, largest_of<2, false, T>, largest_of<3, false, T>, largest_of<4, false, T>},
-            {largest_of<1, true, T>, largest_of<2, true, T>, largest_of<3, true, T>, largest_of<4, true, T>}};
-        choose[p == 0][some - 1](best + n * O + o, which + n * O + o, O, pieces, rows, columns, int32_t(p));
+        choose[p == 0][some - 1](best + o, O, which ? which + o : ignored, which ? O : 0, pieces, rows, columns,
+                                 int32_t(p));
       }
     }
+  }
+};
+
+// best (N, O) = the largest of the P pieces of X W.T + b, which (N, O) = its index, the first of equals. W (O, P, I),
+// b (O, P) or null. The bits of best are those of affine.
+template <class T>
+void affine_maxout(void* best, int32_t* which, const void* X, const void* W, const void* b, size_t N, size_t I,
+                   size_t O, size_t P) {
+  const MaxoutBlocks<T> blocks(N, I, P);
+  for (size_t n = 0; n < N; n += blocks.dot.rows)
+    blocks.make(static_cast<T*>(best) + n * O, which + n * O, static_cast<const T*>(X) + n * I,
+                static_cast<const T*>(W), static_cast<const T*>(b), min_size(blocks.dot.rows, N - n), I, O, P);
+}
+
+// The same, and layer_norm of the best, a block of rows at a time. best and which may be null: a prediction drops them.
+template <class T>
+void affine_maxout_layer_norm(void* Y_, void* best_, int32_t* which, void* mu, void* rstd, const void* X, const void* W,
+                              const void* b, const void* G, const void* beta, double eps, size_t N, size_t I, size_t O,
+                              size_t P) {
+  T *Y = static_cast<T*>(Y_), *best = best_ ? static_cast<T*>(best_) : Y;
+  const MaxoutBlocks<T> blocks(N, I, P);
+  for (size_t n = 0; n < N; n += blocks.dot.rows) {
+    const size_t rows = min_size(blocks.dot.rows, N - n);
+    blocks.make(best + n * O, which ? which + n * O : which, static_cast<const T*>(X) + n * I,
+                static_cast<const T*>(W), static_cast<const T*>(b), rows, I, O, P);
+    layer_norm<T>(Y + n * O, static_cast<T*>(mu) + n, static_cast<T*>(rstd) + n, best + n * O, G, beta, eps, rows, O);
   }
 }
 

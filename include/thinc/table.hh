@@ -24,6 +24,9 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
   ROW(void, affine, (void* Y, const void* X, const void* W, const void* b, size_t N, size_t I, size_t O))              \
   ROW(void, affine_maxout, (void* best, int32_t* which, const void* X, const void* W, const void* b, size_t N,         \
                             size_t I, size_t O, size_t P))                                                             \
+  ROW(void, affine_maxout_layer_norm, (void* Y, void* best, int32_t* which, void* mu, void* rstd, const void* X,       \
+                                       const void* W, const void* b, const void* G, const void* beta, double eps,      \
+                                       size_t N, size_t I, size_t O, size_t P))                                        \
   /* fused.hh */                                                                                                       \
   ROW(void, layer_norm, (void* Y, void* mu, void* rstd, const void* X, const void* G, const void* b, double eps,       \
                          size_t N, size_t I))                                                                          \

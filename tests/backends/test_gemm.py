@@ -281,6 +281,41 @@ def test_affine_maxout_is_maxout_of_affine(engine, isa, dtype, N, I, O, P):  # n
     assert best.tobytes() == Z.max(axis=2).tobytes()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "N,I,O,P", [(1, 5, 3, 2), (66, 97, 30, 3), (131, 8, 300, 1), (13, 6, 11, 9)]
+)
+def test_affine_maxout_layer_norm_is_its_parts(isa, native, dtype, N, I, O, P):  # noqa: E741
+    rng = numpy.random.default_rng(8)
+    X, W = normal(rng, (N, I), dtype), normal(rng, (O, P, I), dtype)
+    b = normal(rng, (O, P), dtype)
+    G, beta = normal(rng, O, dtype), normal(rng, O, dtype)
+    best, which = gemm.affine_maxout(X, W, b)
+    Y, mu, rstd = elementwise.layer_norm(best, G, beta, 1e-8)
+    parts = (Y, best, which, mu, rstd)
+    made = gemm.affine_maxout_layer_norm(X, W, b, G, beta, 1e-8, True)
+    for got, expected in zip(made, parts):
+        assert got.tobytes() == expected.tobytes()
+    made = gemm.affine_maxout_layer_norm(X, W, b, G, beta, 1e-8, False)
+    assert made[1] is None and made[2] is None
+    for got, expected in zip(made[0:1] + made[3:], (Y, mu, rstd)):
+        assert got.tobytes() == expected.tobytes()
+
+
+def test_affine_maxout_layer_norm_leaves_what_does_not_fit():
+    X, W, b = numpy.zeros((4, 5), "f"), numpy.zeros((3, 2, 5), "f"), numpy.zeros((3, 2))
+    G = numpy.zeros(3, "f")
+    for args in (
+        (X, W, b, G, G),  # of two dtypes
+        (X[:, :4], W, b.astype("f"), G, G),
+        (X, W, b.astype("f"), G[:2], G),
+        (X, W, b.astype("f"), G, G[:, None]),
+    ):
+        assert gemm.affine_maxout_layer_norm(*args, 1e-8, True) is None
+    empty = gemm.affine_maxout_layer_norm(X[:0], W, b.astype("f"), G, G, 1e-8, True)
+    assert [part.shape for part in empty] == [(0, 3)] * 3 + [(0,)] * 2
+
+
 def test_affine_maxout_takes_the_first_of_equals(isa):
     W = numpy.ones((5, 3, 4), dtype="f")
     best, which = gemm.affine_maxout(

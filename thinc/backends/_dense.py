@@ -75,8 +75,12 @@ class DenseOps:
         G: Floats1d,
         beta: Floats1d,
         eps: float = 1e-8,
-    ) -> Tuple[Floats2d, Floats2d, Ints2d, Floats1d, Floats1d]:
-        """`affine_maxout`, and `layer_norm` of the best: (Y, best, which, mu, rstd)."""
+        is_train: bool = True,
+    ) -> Tuple[Floats2d, Optional[Floats2d], Optional[Ints2d], Floats1d, Floats1d]:
+        """`affine_maxout`, and `layer_norm` of the best: (Y, best, which, mu, rstd).
+
+        Without is_train best and which may be None: only a backward pass reads them.
+        """
         best, which = self.affine_maxout(X, W, b)
         Y, mu, rstd = self.layer_norm(best, G, beta, eps)
         return Y, best, which, mu, rstd

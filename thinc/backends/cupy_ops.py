@@ -185,7 +185,7 @@ class CupyOps(Ops):
         cuda.launch(f"biased_maxout_{suffix}", N * O, best, which, Z, b, N, O, P)
         return best, which
 
-    def affine_maxout_layer_norm(self, X, W, b, G, beta, eps=1e-8):
+    def affine_maxout_layer_norm(self, X, W, b, G, beta, eps=1e-8, is_train=True):
         suffix = self._suffix(X, W, b, G, beta)
         fits = _are_pieces(X, W, b) and G.shape == beta.shape == W.shape[:1]
         if suffix is None or not fits or not W.shape[1]:

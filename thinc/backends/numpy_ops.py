@@ -111,6 +111,22 @@ class NumpyOps(Ops):
             return gemm.affine_maxout(X, W, b)
         return super().affine_maxout(X, W, b)
 
+    def affine_maxout_layer_norm(
+        self,
+        X: Floats2d,
+        W: Floats3d,
+        b: Floats2d,
+        G: Floats1d,
+        beta: Floats1d,
+        eps: float = 1e-8,
+        is_train: bool = True,
+    ) -> Tuple[Floats2d, Optional[Floats2d], Optional[Ints2d], Floats1d, Floats1d]:
+        if self.use_blis:
+            result = gemm.affine_maxout_layer_norm(X, W, b, G, beta, eps, is_train)
+            if result is not None:
+                return result
+        return super().affine_maxout_layer_norm(X, W, b, G, beta, eps, is_train)
+
     def sum_rows(self, dY: Floats2d) -> Floats1d:
         sums = elementwise.sum_rows(dY)
         return super().sum_rows(dY) if sums is None else sums

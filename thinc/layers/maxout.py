@@ -1,6 +1,6 @@
 """Dimensions: B rows, I in (nI), O out (nO), P pieces (nP)."""
 
-from typing import Callable, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 from ..config import registry
 from ..initializers import glorot_uniform_init, zero_init
@@ -80,12 +80,17 @@ def forward_normalized(
     maxout, norm = layers
     ops = model.ops
     W, b, G = maxout.get_param("W"), maxout.get_param("b"), norm.get_param("G")
-    Y, best, which, mu, rstd = ops.affine_maxout_layer_norm(
-        X, W, b, G, norm.get_param("b")
-    )
-    backprop_norm = layernorm.make_backprop(norm, best, mu, rstd)
-    backprop_maxout = make_backprop(maxout, X, which)
-    return Y, lambda dY: backprop_maxout(backprop_norm(dY))
+    inputs = (X, W, b, G, norm.get_param("b"))
+    Y, best, which, mu, rstd = ops.affine_maxout_layer_norm(*inputs, is_train=is_train)
+
+    def backprop(dY: OutT) -> InT:
+        kept: Any = (best, which)
+        if best is None:  # of a prediction: made again
+            kept = ops.affine_maxout_layer_norm(*inputs)[1:3]
+        d_best = layernorm.make_backprop(norm, kept[0], mu, rstd)(dY)
+        return make_backprop(maxout, X, kept[1])(d_best)
+
+    return Y, backprop
 
 
 def init(

@@ -21,6 +21,7 @@ cdef extern from "thinc/table.hh" namespace "thinc" nogil:
         void (*gemm)(int trans_a, int trans_b, size_t M, size_t N, size_t K, double alpha, const void* A, size_t lda, const void* B, size_t ldb, double beta, void* C, size_t ldc) noexcept nogil
         void (*affine)(void* Y, const void* X, const void* W, const void* b, size_t N, size_t I, size_t O) noexcept nogil
         void (*affine_maxout)(void* best, int32_t* which, const void* X, const void* W, const void* b, size_t N, size_t I, size_t O, size_t P) noexcept nogil
+        void (*affine_maxout_layer_norm)(void* Y, void* best, int32_t* which, void* mu, void* rstd, const void* X, const void* W, const void* b, const void* G, const void* beta, double eps, size_t N, size_t I, size_t O, size_t P) noexcept nogil
         void (*layer_norm)(void* Y, void* mu, void* rstd, const void* X, const void* G, const void* b, double eps, size_t N, size_t I) noexcept nogil
         void (*backprop_layer_norm)(void* dX, void* dG, void* db, const void* dY, const void* X, const void* G, const void* mu, const void* rstd, size_t N, size_t I) noexcept nogil
         void (*softmax)(void* Y, const void* X, double inverse_temperature, size_t N, size_t O) noexcept nogil

@@ -16,7 +16,7 @@ cimport numpy as np
 from libc.limits cimport INT_MAX
 from libc.stdint cimport int32_t
 
-from .elementwise cimport Kernels, contiguous, empty2, kernels_for, new_array, table
+from .elementwise cimport Kernels, contiguous, empty1, empty2, kernels_for, new_array, table
 
 import numpy
 
@@ -322,41 +322,97 @@ def affine(X, W, b):
     return Y
 
 
+cdef struct Pieces:
+    np.npy_intp N
+    np.npy_intp I
+    np.npy_intp O
+    np.npy_intp P
+
+
+cdef const Kernels* read_pieces(object X, object W, object b, Pieces* dims) noexcept:
+    """The kernels for X (N, I), W (O, P, I) and b (O, P); NULL if they do not cover these, or the shapes do not fit."""
+    cdef const Kernels* k = kernels_for(X)
+    if k is NULL or kernels_for(W) is not k or kernels_for(b) is not k:
+        return NULL
+    cdef np.ndarray X_ = X
+    cdef np.ndarray W_ = W
+    cdef np.ndarray b_ = b
+    if np.PyArray_NDIM(X_) != 2 or np.PyArray_NDIM(W_) != 3 or np.PyArray_NDIM(b_) != 2:
+        return NULL
+    dims.N = np.PyArray_DIM(X_, 0)
+    dims.I = np.PyArray_DIM(X_, 1)
+    dims.O = np.PyArray_DIM(W_, 0)
+    dims.P = np.PyArray_DIM(W_, 1)
+    fit = dims.P > 0 and dims.I == np.PyArray_DIM(W_, 2)
+    fit = fit and np.PyArray_DIM(b_, 0) == dims.O and np.PyArray_DIM(b_, 1) == dims.P
+    return k if fit else NULL
+
+
+cdef np.ndarray empty_which(Pieces* d):
+    cdef np.npy_intp shape[2]
+    shape[0] = d.N
+    shape[1] = d.O
+    return new_array(2, shape, np.NPY_INT32)
+
+
 def affine_maxout(X, W, b):
     """The largest piece of X (N, I) @ W (O, P, I).T + b (O, P) and its number -> (best, which), (N, O) each.
 
     None if the kernels do not cover the arrays, or their shapes do not fit.
     """
-    cdef const Kernels* k = kernels_for(X)
-    if k is NULL or kernels_for(W) is not k or kernels_for(b) is not k:
+    cdef Pieces d
+    cdef const Kernels* k = read_pieces(X, W, b, &d)
+    if k is NULL:
         return None
-    cdef np.ndarray X_ = X
-    cdef np.ndarray W_ = W
-    cdef np.ndarray b_ = b
-    if np.PyArray_NDIM(X_) != 2 or np.PyArray_NDIM(W_) != 3 or np.PyArray_NDIM(b_) != 2:
-        return None
-    cdef np.npy_intp N = np.PyArray_DIM(X_, 0)
-    cdef np.npy_intp I = np.PyArray_DIM(X_, 1)
-    cdef np.npy_intp O = np.PyArray_DIM(W_, 0)
-    cdef np.npy_intp P = np.PyArray_DIM(W_, 1)
-    if P == 0 or I != np.PyArray_DIM(W_, 2) or np.PyArray_DIM(b_, 0) != O or np.PyArray_DIM(b_, 1) != P:
-        return None
-    X_ = contiguous(X_)
-    W_ = contiguous(W_)
-    b_ = contiguous(b_)
-    cdef np.npy_intp shape[2]
-    shape[0] = N
-    shape[1] = O
-    cdef np.ndarray best = empty2(X_, N, O)
-    cdef np.ndarray which = new_array(2, shape, np.NPY_INT32)
+    cdef np.ndarray X_ = contiguous(X)
+    cdef np.ndarray W_ = contiguous(W)
+    cdef np.ndarray b_ = contiguous(b)
+    cdef np.ndarray best = empty2(X_, d.N, d.O)
+    cdef np.ndarray which = empty_which(&d)
     cdef np.ndarray Z
-    if N and O:
+    if d.N and d.O:
         if current is NATIVE:
             with nogil:
                 k.affine_maxout(np.PyArray_DATA(best), <int32_t*>np.PyArray_DATA(which), np.PyArray_DATA(X_),
-                                np.PyArray_DATA(W_), np.PyArray_DATA(b_), N, I, O, P)
+                                np.PyArray_DATA(W_), np.PyArray_DATA(b_), d.N, d.I, d.O, d.P)
         else:
-            Z = affine(X_, (<object>W_).reshape((O * P, I)), (<object>b_).reshape((O * P,)))
+            Z = affine(X_, (<object>W_).reshape((d.O * d.P, d.I)), (<object>b_).reshape((d.O * d.P,)))
             with nogil:
-                k.maxout(np.PyArray_DATA(best), <int32_t*>np.PyArray_DATA(which), np.PyArray_DATA(Z), N, O, P)
+                k.maxout(np.PyArray_DATA(best), <int32_t*>np.PyArray_DATA(which), np.PyArray_DATA(Z), d.N, d.O, d.P)
     return best, which
+
+
+def affine_maxout_layer_norm(X, W, b, G, beta, double eps, bint is_train):
+    """affine_maxout and layer_norm of the best -> (Y, best, which, mu, rstd); without is_train best and which are None.
+
+    None if the kernels do not cover the arrays, their shapes do not fit, or another engine is in use.
+    """
+    cdef Pieces d
+    cdef const Kernels* k = read_pieces(X, W, b, &d)
+    if k is NULL or current is not NATIVE or kernels_for(G) is not k or kernels_for(beta) is not k:
+        return None
+    cdef np.ndarray G_ = G
+    cdef np.ndarray beta_ = beta
+    if np.PyArray_NDIM(G_) != 1 or np.PyArray_NDIM(beta_) != 1:
+        return None
+    if d.O == 0 or np.PyArray_DIM(G_, 0) != d.O or np.PyArray_DIM(beta_, 0) != d.O:
+        return None
+    cdef np.ndarray X_ = contiguous(X)
+    cdef np.ndarray W_ = contiguous(W)
+    cdef np.ndarray b_ = contiguous(b)
+    G_ = contiguous(G_)
+    beta_ = contiguous(beta_)
+    cdef np.ndarray Y = empty2(X_, d.N, d.O)
+    cdef np.ndarray mu = empty1(X_, d.N)
+    cdef np.ndarray rstd = empty1(X_, d.N)
+    cdef np.ndarray best = empty2(X_, d.N, d.O) if is_train else None
+    cdef np.ndarray which = empty_which(&d) if is_train else None
+    cdef void* best_data = np.PyArray_DATA(best) if is_train else NULL
+    cdef int32_t* which_data = <int32_t*>np.PyArray_DATA(which) if is_train else NULL
+    if d.N:
+        with nogil:
+            k.affine_maxout_layer_norm(np.PyArray_DATA(Y), best_data, which_data, np.PyArray_DATA(mu),
+                                       np.PyArray_DATA(rstd), np.PyArray_DATA(X_), np.PyArray_DATA(W_),
+                                       np.PyArray_DATA(b_), np.PyArray_DATA(G_), np.PyArray_DATA(beta_), eps,
+                                       d.N, d.I, d.O, d.P)
+    return Y, best, which, mu, rstd

@@ -181,6 +181,17 @@ void affine_maxout(void* best, int32_t* which, const void* X, const void* W, con
 }
 
 template <class T>
+void affine_maxout_layer_norm(void* Y, void* best, int32_t* which, void* mu, void* rstd, const void* X, const void* W,
+                              const void* b, const void* G, const void* beta, double eps, size_t N, size_t I, size_t O,
+                              size_t P) {
+  share(N, grain_of_rows(I * O * P, FLOPS), [&](size_t begin, size_t end) {
+    of<T>().affine_maxout_layer_norm(at<T>(Y, begin * O), best ? at<T>(best, begin * O) : best,
+                                     which ? which + begin * O : which, at<T>(mu, begin), at<T>(rstd, begin),
+                                     at<T>(X, begin * I), W, b, G, beta, eps, end - begin, I, O, P);
+  });
+}
+
+template <class T>
 void layer_norm(void* Y, void* mu, void* rstd, const void* X, const void* G, const void* b, double eps, size_t N,
                 size_t I) {
   share(N, grain_of_rows(I, ELEMENTS), [&](size_t begin, size_t end) {
@@ -231,6 +242,7 @@ void replace(Kernels* k, std::index_sequence<index...>) {
   k->gemm = gemm<T>;
   k->affine = affine<T>;
   k->affine_maxout = affine_maxout<T>;
+  k->affine_maxout_layer_norm = affine_maxout_layer_norm<T>;
   k->layer_norm = layer_norm<T>;
   k->softmax = softmax<T>;
   k->maxout = maxout<T>;
