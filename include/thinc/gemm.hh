@@ -306,6 +306,21 @@ THINC_TILE void outer_tile(T* C, size_t ldc, const T* packed, const T* B, size_t
   }
 }
 
+// Rows of memory that are read next, fetched into the second cache some at a time while others are computed with.
+struct Ahead {
+  const char* row;
+  size_t bytes, stride, rows, at_once;
+
+  template <class T>
+  Ahead(const T* from, size_t columns, size_t ld, size_t n_rows, size_t steps)
+      : row(reinterpret_cast<const char*>(from)), bytes(columns * sizeof(T)), stride(ld * sizeof(T)), rows(n_rows),
+        at_once(ceil_div(n_rows, steps)) {}
+  void fetch() {
+    for (size_t n = min_size(at_once, rows); n; --n, --rows, row += stride)
+      for (size_t i = 0; i < bytes; i += 64) THINC_PREFETCH_L2(row + i);
+  }
+};
+
 // Packs rows x k of A in tiles of R rows: [tile][k][R], missing rows zero.
 template <class T, size_t R>
 void pack_rows(T* packed, const T* A, size_t row_stride, size_t k_stride, size_t rows, size_t k) {
@@ -325,20 +340,6 @@ void pack_rows(T* packed, const T* A, size_t row_stride, size_t k_stride, size_t
         packed[whole * k + i * R + r] = whole + r < rows ? A[(whole + r) * row_stride + i * k_stride] : T(0);
   }
 }
-
-// Memory that the next block of k reads, fetched into the second cache a step at a time while this one is computed.
-struct Ahead {
-  const char *next, *end;
-  size_t step;
-
-  template <class T>
-  Ahead(const T* from, size_t n, size_t steps)
-      : next(reinterpret_cast<const char*>(from)), end(next + n * sizeof(T)), step(n * sizeof(T) / steps / 64 * 64 + 64) {}
-  void fetch() {
-    const char* stop = size_t(end - next) < step ? end : next + step;
-    for (; next < stop; next += 64) THINC_PREFETCH_L2(next);
-  }
-};
 
 // Rows in whole tiles; the few left over make a smaller one.
 constexpr size_t few_rows = outer_rows / 2;
@@ -387,7 +388,8 @@ void outer_in_panels(T* C, size_t ldc, T* packed, T* panel, const T* A, size_t r
   constexpr size_t L = lanes<T>(), width = outer_vectors * L, R = outer_rows;
   pack_rows<T, R>(packed, A, row_stride, k_stride, M, k);
   for (size_t n = 0; n < N; n += width) {
-    const size_t columns = min_size(width, N - n);
+    const size_t columns = min_size(width, N - n), next = n + columns;
+    Ahead ahead(B + next, min_size(width, N - next), ldb, k, ceil_div(M, R));
     size_t m = 0;
     if (columns == width) {  // packed by the first tile: on its own the copy would wait for memory
       outer_tile<T, R, outer_vectors, true>(C + n, ldc, packed, B + n, ldb, k, min_size(R, M), 0, width, finish, panel);
@@ -397,6 +399,7 @@ void outer_in_panels(T* C, size_t ldc, T* packed, T* panel, const T* A, size_t r
         for (size_t h = 0; h < width; ++h) panel[i * width + h] = h < columns ? B[i * ldb + n + h] : T(0);
     }
     for (; m < M; m += R) {
+      ahead.fetch();
       const size_t rows = min_size(R, M - m);
       T* c = C + m * ldc + n;
       if (columns > L)
@@ -429,13 +432,15 @@ void outer_product(T* C, size_t ldc, const T* A, size_t row_stride, size_t k_str
     size_t k = 0;
     do {
       const size_t k_here = min_size(k_block, K - k), next = k + k_here, k_next = min_size(k_block, K - next);
-      // Of operands whose rows are adjacent, or nearly so.
-      Ahead ahead[2] = {{A + next * k_stride, row_stride == 1 && k_stride < 2 * M ? k_next * k_stride : 0, tiles},
-                        {B + next * ldb, ldb < 2 * N ? k_next * ldb : 0, tiles}};
+      Ahead ahead[2] = {{A + next * k_stride, M, k_stride, row_stride == 1 ? k_next : 0, tiles},
+                        {B + next * ldb, N, ldb, k_next, tiles}};
       for (size_t m = m_start; m < m_end; m += m_block) {
         const size_t rows = min_size(m_block, m_end - m);
         const T* a = A + m * row_stride + k * k_stride;
         T* c = C + m * ldc;
+        if (row_stride != 1)
+          ahead[0] = {a + rows * row_stride, k_here, row_stride, min_size(m_block, m_end - m - rows),
+                      ceil_div(rows, R) * ceil_div(N, outer_vectors * L)};
         if (in_panels)
           outer_in_panels(c, ldc, packed, panel, a, row_stride, k_stride, B + k * ldb, ldb, rows, N, k_here,
                           finish.in_block(k));
