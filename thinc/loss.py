@@ -462,27 +462,28 @@ class L2Distance(Loss):
 
     def __call__(self, guesses: Floats2d, truths: Floats2d) -> Tuple[Floats2d, float]:
         """The gradient, in the shape of the guesses, and the loss."""
-        grad = self.get_grad(guesses, truths)
-        return grad, _sum_of_squares(grad)
+        return self._measure(guesses, truths)
 
     def get_grad(self, guesses: Floats2d, truths: Floats2d) -> Floats2d:
         """guesses - truths, / N if normalized.  ValueError if the shapes differ."""
+        return self._measure(guesses, truths)[0]
+
+    def get_loss(self, guesses: Floats2d, truths: Floats2d) -> float:
+        """sum(grad ** 2)"""
+        return self._measure(guesses, truths)[1]
+
+    def _measure(self, guesses: Any, truths: Any) -> Tuple[Any, Any]:
         if guesses.shape != truths.shape:
             raise ValueError(
                 "Cannot calculate L2 distance: mismatched shapes: "
                 f"{guesses.shape} vs {truths.shape}."
             )
-        difference: Any = guesses - truths
-        if not self.normalize:
-            return difference
-        elif difference.dtype.kind != "f":
-            return difference / (guesses.shape[0] or 1)
-        difference *= 1.0 / (guesses.shape[0] or 1)
-        return difference
-
-    def get_loss(self, guesses: Floats2d, truths: Floats2d) -> float:
-        """sum(grad ** 2)"""
-        return _sum_of_squares(self.get_grad(guesses, truths))
+        n_rows = (len(guesses) or 1) if self.normalize else 1
+        if guesses.dtype.kind != "f":
+            grad = (guesses - truths) / n_rows if self.normalize else guesses - truths
+            return grad, _sum_of_squares(grad)
+        ops = get_array_ops(guesses)
+        return ops.l2_distance(guesses, truths, scale=1.0 / n_rows)
 
 
 @registry.losses("L2Distance.v1")

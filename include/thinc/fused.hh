@@ -168,6 +168,28 @@ void cosine_distance(void* dY_, void* cosines_, const void* Y_, const void* T_, 
   }
 }
 
+// dY = (Y - T) scale; the sum of its squares, in double from one block to the next.
+template <class T>
+double l2_distance(void* dY_, const void* Y_, const void* T_, double scale_, size_t n) {
+  T* dY = static_cast<T*>(dY_);
+  const T *Y = static_cast<const T*>(Y_), *truths = static_cast<const T*>(T_);
+  const T scale = T(scale_);
+  constexpr size_t block = 1024;
+  double total = 0;
+  for (size_t start = 0; start < n; start += block) {
+    const size_t end = n - start < block ? n : start + block;
+    T squares = 0;
+#pragma omp simd reduction(+ : squares)
+    for (size_t i = start; i < end; ++i) {
+      const T d = (Y[i] - truths[i]) * scale;
+      dY[i] = d;
+      squares += d * d;
+    }
+    total += double(squares);
+  }
+  return total;
+}
+
 // Column sums, the gradient of a bias. Columns stay in registers or L1 while the rows stream by once.
 template <class T>
 void sum_rows(void* sums_, const void* X_, size_t N, size_t O) {

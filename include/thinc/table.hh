@@ -39,6 +39,7 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
                                       double scale, size_t N, size_t O))                                               \
   ROW(void, cosine_distance, (void* dY, void* cosines, const void* Y, const void* truths, double scale, size_t N,      \
                               size_t O))                                                                               \
+  ROW(double, l2_distance, (void* dY, const void* Y, const void* truths, double scale, size_t n))                      \
   ROW(void, sum_rows, (void* sums, const void* X, size_t N, size_t O))                                                 \
   /* updates.hh */                                                                                                     \
   ROW(void, adam, (void* w, void* g, void* m, void* v, double b1, double b2, double eps, double lr, size_t n))         \

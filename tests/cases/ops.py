@@ -139,6 +139,13 @@ DENSE: List[OpCase] = [
         ulp=32,
         atol=16,
     ),
+    OpCase(
+        "l2_distance",
+        args(normal(N, nO), normal(N, nO)),
+        kwargs={"scale": 0.25},
+        ulp=4,
+        atol=8,
+    ),
     OpCase("sum_rows", args(normal(N, nO)), atol=8),
     OpCase("maxout", args(normal(N, nO, nP)), exact=True),
     OpCase("maxout", args(normal(N, nO, 5)), exact=True, id="many pieces"),

@@ -3,11 +3,11 @@
 Dimensions: N rows, I in, O out, P pieces.
 """
 
-from typing import Any, Optional, Tuple, TypeVar
+from typing import Any, Optional, Tuple, TypeVar, cast
 
 import numpy
 
-from ..types import Floats1d, Floats2d, Floats3d, Ints1d, Ints2d, Xp
+from ..types import Floats1d, Floats2d, Floats3d, FloatsXd, Ints1d, Ints2d, Xp
 
 FloatsT = TypeVar("FloatsT", bound=Any)
 
@@ -249,6 +249,14 @@ class DenseOps:
         dY: Any = y * (cosines / squares * scale)[:, None]
         dY -= t * (scale / norms)[:, None]
         return dY, cosines
+
+    def l2_distance(
+        self, Y: FloatsXd, truths: FloatsXd, *, scale: float = 1.0
+    ) -> Tuple[FloatsXd, float]:
+        """dY = (Y - truths) * scale, and the sum of its squares."""
+        dY: Any = cast(Any, Y) - truths
+        dY *= scale
+        return dY, self.xp.vdot(dY, dY)
 
 
 def smoothed(label_smoothing: float, n_classes: int) -> Tuple[float, float]:

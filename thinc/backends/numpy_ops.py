@@ -204,6 +204,14 @@ class NumpyOps(Ops):
             return super().cosine_distance(Y, truths, scale=scale)
         return result
 
+    def l2_distance(
+        self, Y: FloatsXd, truths: FloatsXd, *, scale: float = 1.0
+    ) -> Tuple[FloatsXd, float]:
+        result = elementwise.l2_distance(Y, truths, scale)
+        if result is None:
+            return super().l2_distance(Y, truths, scale=scale)
+        return result
+
     # Activations
 
     def _forward(

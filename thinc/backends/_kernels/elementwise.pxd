@@ -28,6 +28,7 @@ cdef extern from "thinc/table.hh" namespace "thinc" nogil:
         void (*backprop_softmax)(void* dX, const void* Y, const void* dY, double inverse_temperature, size_t N, size_t O) noexcept nogil
         bad_t (*backprop_cross_entropy)(void* dX, const void* Y, const int32_t* classes, double right, double wrong, double scale, size_t N, size_t O) noexcept nogil
         void (*cosine_distance)(void* dY, void* cosines, const void* Y, const void* truths, double scale, size_t N, size_t O) noexcept nogil
+        double (*l2_distance)(void* dY, const void* Y, const void* truths, double scale, size_t n) noexcept nogil
         void (*sum_rows)(void* sums, const void* X, size_t N, size_t O) noexcept nogil
         void (*adam)(void* w, void* g, void* m, void* v, double b1, double b2, double eps, double lr, size_t n) noexcept nogil
         void (*update_averages)(void* ema, const void* w, double decay, size_t n) noexcept nogil

@@ -471,6 +471,21 @@ def cosine_distance(Y, truths, double scale):
     return dY, cosines
 
 
+def l2_distance(Y, truths, double scale):
+    """Y and truths of one shape -> dY, the sum of its squares; None if the kernels do not cover the arrays."""
+    cdef const Kernels* k = kernels_for(Y)
+    if k is NULL or kernels_for(truths) is not k or not np.PyArray_SAMESHAPE(<np.ndarray>Y, <np.ndarray>truths):
+        return None
+    cdef np.ndarray Y_ = contiguous(Y)
+    cdef np.ndarray truths_ = contiguous(truths)
+    cdef np.ndarray dY = empty_like(Y_)
+    cdef double squares
+    with nogil:
+        squares = k.l2_distance(np.PyArray_DATA(dY), np.PyArray_DATA(Y_), np.PyArray_DATA(truths_), scale,
+                                np.PyArray_SIZE(dY))
+    return dY, (<object>dY).dtype.type(squares)
+
+
 def sum_rows(X):
     """(N, O) -> (O,); None if the kernels do not cover X."""
     cdef const Kernels* k = kernels_for(X)
