@@ -12,7 +12,8 @@ THINC_BEGIN
 // Keys are hashed a block at a time into the stack: the hashes vectorise, and the rows of later keys are known early
 // enough to be fetched while earlier ones are summed.
 static constexpr size_t key_block = 64;
-static constexpr size_t keys_ahead = 3;  // 7 % on a table in memory, nothing lost on one in cache
+static constexpr size_t rows_ahead = 24;  // of a table, being fetched: as many as keep the fill buffers busy
+static constexpr size_t hashes_ahead = rows_ahead / 4;  // keys of a hash embedding, with four rows each
 static constexpr size_t cache_line = 64;
 
 template <class T>
@@ -66,6 +67,7 @@ int64_t gather_add(void* Y_, const void* table_, const int32_t* indices, size_t 
   if (bad)
     for (size_t i = 0; i < B * K; ++i)
       if (uint32_t(indices[i]) >= end) return int64_t(i);
+  const size_t keys_ahead = K < rows_ahead ? rows_ahead / (K ? K : 1) : 1;
   if (K == 0) memset(Y, 0, B * O * sizeof(T));
   for (size_t b = 0; b < B; ++b, Y += O, indices += K) {
     if (b + keys_ahead < B)
@@ -89,8 +91,8 @@ int64_t scatter_add(void* table_, const int32_t* indices, const void* values_, s
   for (size_t n = 0; n < N; ++n)
     if (indices[n] >= 0 && size_t(indices[n]) >= rows) return int64_t(n);
   for (size_t n = 0; n < N; ++n, values += O) {
-    if (n + keys_ahead < N && indices[n + keys_ahead] >= 0) {
-      fetch_row(table + size_t(indices[n + keys_ahead]) * O, O);
+    if (n + rows_ahead < N && indices[n + rows_ahead] >= 0) {
+      fetch_row(table + size_t(indices[n + rows_ahead]) * O, O);
     }
     if (indices[n] >= 0) add_row(table + size_t(indices[n]) * O, values, O);
   }
@@ -122,8 +124,8 @@ void hash_embed(void* Y_, const void* E_, const uint64_t* ids, uint32_t seed, si
     const size_t block = N - start < key_block ? N - start : key_block;
     hash_rows(rows, ids + start, seed, block, modulo);
     for (size_t n = 0; n < block; ++n, Y += O) {
-      if (n + keys_ahead < block)
-        for (size_t j = 0; j < 4; ++j) fetch_row(E + rows[4 * (n + keys_ahead) + j] * O, O);
+      if (n + hashes_ahead < block)
+        for (size_t j = 0; j < 4; ++j) fetch_row(E + rows[4 * (n + hashes_ahead) + j] * O, O);
       const T* in[4];
       for (size_t j = 0; j < 4; ++j) in[j] = E + rows[4 * n + j] * O;
       gather_rows<4, true>(Y, in, O);
@@ -142,8 +144,8 @@ void backprop_hash_embed(void* dE_, const void* dY_, const uint64_t* ids, uint32
     const size_t block = N - start < key_block ? N - start : key_block;
     hash_rows(rows, ids + start, seed, block, modulo);
     for (size_t n = 0; n < block; ++n, dY += O) {
-      if (n + keys_ahead < block)
-        for (size_t j = 0; j < 4; ++j) fetch_row(dE + rows[4 * (n + keys_ahead) + j] * O, O);
+      if (n + hashes_ahead < block)
+        for (size_t j = 0; j < 4; ++j) fetch_row(dE + rows[4 * (n + hashes_ahead) + j] * O, O);
       for (size_t j = 0; j < 4; ++j) add_row(dE + rows[4 * n + j] * O, dY, O);
     }
   }
