@@ -345,6 +345,37 @@ def test_all_at_once_is_one_by_one(make, use_averages):
     assert one.to_bytes() == other.to_bytes()
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("make", [Adam, RAdam, SGD])
+def test_lazy_tables_step_only_the_rows_with_a_gradient(make, at_once):
+    """Each such row as if it were a parameter of its own, and the others not at all."""
+    rng = numpy.random.RandomState(0)
+    table = rng.normal(size=(7, 5)).astype("f")
+    rows = [row.copy() for row in table]
+    dense, dense_alone = table.copy(), table.copy()
+    settings: dict = {"grad_clip": 0.0, "L2": 0.01}
+    lazy, alone = make(0.1, **settings), make(0.1, **settings)
+    lazy.lazy_tables = True
+    for touched in ([1, 4], [4, 6], [0, 1, 6]):
+        gradient = numpy.zeros((7, 5), dtype="f")
+        gradient[touched] = rng.normal(size=(len(touched), 5))
+        for i in touched:
+            alone.nr_update[(i, "E")] = lazy.nr_update[(9, "E")]
+            alone((i, "E"), rows[i], gradient[i].copy())
+        alone((9, "W"), dense_alone, gradient.copy())
+        parameters = [((9, "E"), table, gradient), ((9, "W"), dense, gradient.copy())]
+        if at_once:
+            lazy.update_all(parameters)
+        else:
+            for parameter in parameters:
+                lazy(*parameter)
+        assert not gradient.any()
+        assert numpy.array_equal(table, rows)
+    assert numpy.array_equal(dense, dense_alone)
+    averages = [alone.averages.get((i, "E"), numpy.zeros(5)) for i in range(7)]
+    assert numpy.array_equal(lazy.averages[(9, "E")], averages)
+
+
 def test_wrong_shapes_are_found_before_any_update_of_that_parameter():
     optimizer = Adam(0.1)
     weights = numpy.ones(3, "f")

@@ -149,6 +149,10 @@ class Optimizer:
     assigned. Each can be given as a number, a list, an iterator or a `Schedule`; then
     its first value holds at once and `step_schedules()` takes the next. After the last
     value of a list or iterator, that value stays.
+
+    `lazy_tables` may be set to True: of a table of embeddings (a parameter named "E")
+    only the rows that have a gradient are then updated. The moments and averages of the
+    others wait, which gives other numbers; but most of a large table is only read.
     """
 
     mom1: Dict[KeyT, FloatsXd]
@@ -165,6 +169,7 @@ class Optimizer:
     L2: float
     use_radam: bool
     L2_is_weight_decay: bool
+    lazy_tables: bool
     _radam_buffer: List[List[Optional[float]]]
 
     # _radam_buffer is part of the known layout of pickles; nothing is cached in it.
@@ -183,6 +188,7 @@ class Optimizer:
         "L2",
         "use_radam",
         "L2_is_weight_decay",
+        "lazy_tables",
         "_radam_buffer",
         "_step",
         "_last_score",
@@ -224,6 +230,7 @@ class Optimizer:
         self._set_attr_or_schedule("L2", L2)
         self.use_radam = use_radam
         self.L2_is_weight_decay = L2_is_weight_decay
+        self.lazy_tables = False
         self._radam_buffer = [[None, None, None] for _ in range(10)]
 
     def _set_attr_or_schedule(self, name: str, value: Any) -> None:
@@ -321,6 +328,7 @@ class Optimizer:
             self.averages,
             self.nr_update,
             self._step_of,
+            self._lazy_name,
         )
         # Arrays of a GPU go together; a part of the model may be on the CPU nevertheless.
         on_gpu = []
@@ -352,12 +360,20 @@ class Optimizer:
             self.use_radam,
         )
 
+    @property
+    def _lazy_name(self) -> Optional[str]:
+        """Of the parameters that get lazy steps: the tables of Embed and HashEmbed."""
+        # (pickles of earlier releases lack the setting)
+        return "E" if getattr(self, "lazy_tables", False) else None
+
     def _update(
         self, ops: Ops, key: KeyT, weights: Any, gradient: Any, lr_scale: float = 1.0
     ) -> Update:
         """The arrays that belong to a parameter, made if missing, and its next step."""
         check_adam_shapes(weights, gradient)
         step = self._step_of(self.nr_update[key] + 1, lr_scale)
+        if key[1] == self._lazy_name:
+            step = step._replace(lazy=True)
         mom1 = mom2 = average = None
         if step.kind != _SGD:
             mom1 = self.mom1.get(key)

@@ -47,6 +47,11 @@ def positive(*shape: int) -> Callable[[Any, str], Any]:
     return lambda random, dtype: random.uniform(0.1, 2, size=shape).astype(dtype)
 
 
+def every_other_row(n: int, width: int) -> Callable[[Any, str], Any]:
+    rows = numpy.arange(n)[:, None] % 2
+    return lambda random, dtype: (rows * random.normal(size=(n, width))).astype(dtype)
+
+
 def probabilities(*shape: int) -> Callable[[Any, str], Any]:
     def make(random: Any, dtype: str) -> Any:
         values = random.uniform(0.1, 1, size=shape)
@@ -355,6 +360,21 @@ TRAINING: List[OpCase] = [
             (1, 0.5, 0.1, 0.0, normal(N * nO), positive(N * nO), normal(N, nO)),
             (2, 1e9, 0.0, 1e-3, normal(N * nO), positive(N * nO), normal(N, nO)),
         )
+    ),
+    *(
+        OpCase(
+            "optimizer_step",
+            args(
+                *(normal(N, nO), every_other_row(N, nO), normal(N * nO)),
+                *(positive(N * nO), normal(N, nO)),
+                const(Step(1, clip, L2, 0.01, 0.9, 0.999, 1e-8, 1e-3, 0.25, lazy=True)),
+            ),
+            id=f"lazy, clip {clip}, L2 {L2}",
+            ulp=8,
+            atol=4,
+            mutates=(0, 1, 2, 3, 4),
+        )
+        for clip, L2 in ((0.0, 0.0), (0.5, 0.0), (0.5, 0.1))
     ),
     OpCase(
         "update_averages",

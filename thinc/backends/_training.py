@@ -22,6 +22,7 @@ class Step(NamedTuple):
     eps: float
     weight_decay: float
     rest: float  # how far the average goes towards the weights
+    lazy: bool = False  # rows of a matrix that have no gradient are left alone
 
 
 # What optimizer_step takes: weights, gradient, mom1, mom2, average, step.
@@ -94,11 +95,16 @@ class TrainingOps:
             w -= weight_decay w
             average -= rest (average - w)
 
+        A lazy step does so with the rows that have a gradient, and leaves the others.
         weights, gradient and average (or None) have one shape; the moments are flat, and
         None for SGD.
         """
         check_adam_shapes(weights, gradient)
-        kind, grad_clip, L2, learn_rate, beta1, beta2, eps, weight_decay, rest = step
+        kind, grad_clip, L2, learn_rate, beta1, beta2, eps, weight_decay, rest, lazy = (
+            step
+        )
+        if lazy and weights.ndim == 2:
+            return self._step_of_rows([weights, gradient, mom1, mom2, average], step)
         w, g = weights, gradient
         if L2:
             g += L2 * w
@@ -118,6 +124,15 @@ class TrainingOps:
         if average is not None:
             average -= rest * (average - w)
         g.fill(0)
+
+    def _step_of_rows(self, arrays: List[Any], step: Step) -> None:
+        chosen = (arrays[1] != 0).any(axis=1)
+        wholes = [a if a is None else a.reshape(arrays[0].shape) for a in arrays]
+        w, g, m, v, average = parts = [a if a is None else a[chosen] for a in wholes]
+        self.optimizer_step(w, g, m, v, average, Step(*step[:-1]))
+        for whole, part in zip(wholes, parts):
+            if whole is not None:
+                whole[chosen] = part
 
     def optimizer_steps(self, updates: List[Update]) -> None:
         """`optimizer_step` of several parameters, of which none shares memory."""

@@ -541,14 +541,14 @@ class CupyOps(Ops):
         given = [array for array in arrays if array is not None]
         suffix = self._suffix(*given)
         sizes = {array.size for array in given}
-        if suffix is None or len(sizes) > 1 or not _in_place(*given):
+        if suffix is None or len(sizes) > 1 or not _in_place(*given) or step.lazy:
             return super().optimizer_step(*arrays, step)  # type: ignore[call-arg]
         if gradient.shape != weights.shape:
             return super().optimizer_step(*arrays, step)  # type: ignore[call-arg]
         sums = None
         if step.grad_clip:
             sums = self._sum_squares(suffix, gradient, step.L2, weights)
-        numbers = (0 if sums is None else len(sums), *step, weights.size)
+        numbers = (0 if sums is None else len(sums), *step[:-1], weights.size)
         cuda.launch(f"optimizer_step_{suffix}", weights.size, *arrays, sums, *numbers)
 
     def optimizer_steps(self, updates: List[Update]) -> None:
@@ -559,7 +559,8 @@ class CupyOps(Ops):
             given = [array for array in update[:5] if array is not None]
             suffix = self._suffix(*given)
             alike = len({array.size for array in given}) == 1 and _in_place(*given)
-            if suffix is None or not alike or id(update[0]) in taken:
+            single = id(update[0]) in taken or update[5].lazy
+            if suffix is None or not alike or single:
                 self.optimizer_step(*update)
             else:
                 taken.add(id(update[0]))
@@ -581,7 +582,7 @@ class CupyOps(Ops):
         ]
         asarray = self.xp.asarray
         arrays = asarray(where, dtype="uint64")
-        numbers = asarray([tuple(update[5]) for update in updates], dtype="float64")
+        numbers = asarray([update[5][:-1] for update in updates], dtype="float64")
         tables = (arrays, asarray(sizes, dtype="int64"), numbers)
         table = asarray(chunks, dtype="int64")
         firsts = asarray(numpy.cumsum([0, *counts]), dtype="int64")

@@ -567,14 +567,14 @@ cdef inline void* _updated(const Kernels* k, object X, size_t n) noexcept:
     return NULL
 
 
-def update_all(list parameters, mom1, mom2, averages, nr_update, step_of):
+def update_all(list parameters, mom1, mom2, averages, nr_update, step_of, lazy_name):
     """optimizer_step of each (key, weights, gradient), whose arrays are in the dicts; averages may be None.
 
-    step_of(number of the update) -> Step. Returns the parameters that the kernels do not cover or whose arrays are yet to
-    be made; they are as before.
+    step_of(number of the update) -> Step, which is made lazy for parameters of the name. Returns the parameters that the
+    kernels do not cover or whose arrays are yet to be made; they are as before.
     """
     cdef list left = []
-    cdef object key, weights, gradient, n, step
+    cdef object key, weights, gradient, n, step, lazy_step
     cdef object last = None
     cdef object average = None
     cdef bint ready
@@ -582,12 +582,14 @@ def update_all(list parameters, mom1, mom2, averages, nr_update, step_of):
         n = nr_update.get(key, 0) + 1
         if n != last:
             step = step_of(n)
+            lazy_step = step._replace(lazy=True) if lazy_name is not None else None
             last = n
         if averages is not None:
             average = averages.get(key)
         ready = kernels_for(gradient) is not NULL and np.PyArray_SIZE(<np.ndarray>gradient) > 0
         ready = ready and (averages is None or average is not None)
-        if ready and optimizer_step(weights, gradient, mom1.get(key), mom2.get(key), average, step):
+        if ready and optimizer_step(weights, gradient, mom1.get(key), mom2.get(key), average,
+                                    lazy_step if lazy_name is not None and key[1] == lazy_name else step):
             nr_update[key] = n
         else:
             left.append((key, weights, gradient))
@@ -601,9 +603,11 @@ cpdef bint optimizer_step(object weights, object gradient, object mom1, object m
     if k is NULL:
         return False
     cdef size_t n = np.PyArray_SIZE(<np.ndarray>weights)
+    cdef size_t item = np.PyArray_ITEMSIZE(<np.ndarray>weights)
     cdef int kind
     cdef double grad_clip, L2, learn_rate, beta1, beta2, eps, weight_decay, rest
-    kind, grad_clip, L2, learn_rate, beta1, beta2, eps, weight_decay, rest = step
+    cdef bint lazy
+    kind, grad_clip, L2, learn_rate, beta1, beta2, eps, weight_decay, rest, lazy = step
     if isinstance(gradient, np.ndarray):
         _check_shapes(weights, gradient)
     cdef void* w = _updated(k, weights, n)
@@ -622,6 +626,9 @@ cpdef bint optimizer_step(object weights, object gradient, object mom1, object m
         ema = _updated(k, average, n)
         if ema is NULL:
             return False
+    cdef size_t n_rows = 1  # steps of their own
+    if lazy and np.PyArray_NDIM(<np.ndarray>weights) == 2:
+        n_rows = np.PyArray_DIM(<np.ndarray>weights, 0)
     cdef double[9] settings
     cdef double norm
     settings[:] = [kind, 1.0, L2, learn_rate, beta1, beta2, eps, weight_decay, rest]
@@ -630,8 +637,22 @@ cpdef bint optimizer_step(object weights, object gradient, object mom1, object m
             norm = k.sum_squares(g, n) ** 0.5
             if norm >= grad_clip and norm > 0:
                 settings[1] = grad_clip / norm
-        k.optimizer_step(w, g, m, v, ema, n, settings)
+        if n_rows == 1:
+            k.optimizer_step(w, g, m, v, ema, n, settings)
+        else:
+            _step_rows(k, <char*>w, <char*>g, <char*>m, <char*>v, <char*>ema, n_rows, n // n_rows, item, settings)
     return True
+
+
+cdef void _step_rows(const Kernels* k, char* w, char* g, char* m, char* v, char* ema, size_t n_rows, size_t width,
+                     size_t item, const double* settings) noexcept nogil:
+    """A step of each row that has a gradient."""
+    cdef size_t row, at
+    for row in range(n_rows):
+        at = row * width * item
+        if k.sum_squares(g + at, width) != 0:
+            k.optimizer_step(w + at, g + at, m + at if m is not NULL else NULL, v + at if v is not NULL else NULL,
+                             ema + at if ema is not NULL else NULL, width, settings)
 
 
 def dropout_mask(shape, double drop, uint64_t seed):
