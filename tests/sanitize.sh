@@ -12,6 +12,6 @@ cd $lib # so that this thinc is the one imported
 # NVIDIA's compilers do not run under it, and none of our code runs in them.
 # Python itself is not instrumented, so the runtimes come first by hand; what it never frees is no leak of ours.
 LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \
-THINC_EMULATION_FLAGS="-fsanitize=address,undefined -g" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+THINC_EMULATION_FLAGS="-fsanitize=address,undefined -g" ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 "$python" -m pytest -q -p no:cacheprovider -m "not slow and not gpu" -k "not nvrtc and not nvcc" \
   --ignore tests/backends/test_c_interfaces.py tests/backends tests/layers tests/extra

@@ -6,10 +6,10 @@ import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from thinc.backends._kernels.elementwise import alloc
 
 import thinc
 from thinc.api import NumpyOps
-from thinc.backends._kernels.elementwise import alloc
 
 ops = NumpyOps()
 

@@ -268,7 +268,14 @@ def test_affine_every_engine(engine, isa, dtype, N, I, O):  # noqa: E741
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     "N,I,O,P",
-    [(1, 5, 3, 2), (7, 5, 3, 1), (66, 97, 30, 3), (130, 8, 300, 4), (5, 1030, 17, 3), (13, 6, 11, 9)],
+    [
+        (1, 5, 3, 2),
+        (7, 5, 3, 1),
+        (66, 97, 30, 3),
+        (130, 8, 300, 4),
+        (5, 1030, 17, 3),
+        (13, 6, 11, 9),
+    ],
 )
 def test_affine_maxout_is_maxout_of_affine(engine, isa, dtype, N, I, O, P):  # noqa: E741
     rng = numpy.random.default_rng(8)
