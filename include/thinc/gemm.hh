@@ -17,6 +17,8 @@
 // B is read where it lies; only where its rows are far apart the first tile of rows leaves a packed copy for the rest.
 //
 // k is cut into even blocks so that a tile's operands stay in the first-level cache; where it is cut depends on K only.
+//
+// Over 500 lines: the two kernels, how each is cut into blocks, and the products that are fused with what follows.
 #pragma once
 
 #include "fused.hh"

@@ -25,6 +25,7 @@ constexpr size_t arena_most = size_t(256) << 20;  // bytes that a thread keeps
 #endif
 
 // Sizes are rounded up to four an octave: class c has blocks of (4 + c % 4) * 2^(c / 4) bytes.
+constexpr size_t arena_largest = size_t(1) << 47;  // more than the address space has
 constexpr size_t arena_classes = 4 * 46;
 
 struct Block {  // on the cache line before the data
@@ -81,7 +82,7 @@ struct CloseArena {
 
 // Null if there is no memory.
 void* arena_take(size_t bytes) {
-  if (bytes > SIZE_MAX / 4) return nullptr;
+  if (bytes > arena_largest) return nullptr;
   const size_t size_class = arena_class(bytes + arena_line);
   Block* block = arena.kept[size_class];
   if (block) {
