@@ -9,8 +9,7 @@
 #include <string.h>
 #ifdef _WIN32
 #include <malloc.h>
-#endif
-#ifdef __linux__
+#else
 #include <sys/mman.h>
 #endif
 
@@ -19,13 +18,15 @@ namespace {
 
 constexpr size_t arena_line = 64;
 #ifdef __SANITIZE_ADDRESS__
-constexpr size_t arena_most = 0;  // a block that is kept hides its use after being freed
+constexpr size_t arena_most = 0;  // a block that is kept hides its use after being freed,
+constexpr size_t arena_mapped = SIZE_MAX;  // a mapping what lies beyond its end
 #else
 constexpr size_t arena_most = size_t(256) << 20;  // bytes that a thread keeps
+constexpr size_t arena_mapped = size_t(128) << 10;  // bytes of the smallest mapping
 #endif
 
 // Sizes are rounded up to four an octave: class c has blocks of (4 + c % 4) * 2^(c / 4) bytes.
-constexpr size_t arena_largest = size_t(1) << 47;  // more than the address space has
+constexpr size_t arena_largest = SIZE_MAX >> (sizeof(size_t) > 4 ? 17 : 1);  // more than the address space has
 constexpr size_t arena_classes = 4 * 46;
 
 struct Block {  // on the cache line before the data
@@ -47,13 +48,32 @@ size_t arena_class(size_t bytes) {
   return 4 * shift + ((bytes - 1) >> shift) - 3;
 }
 
-void arena_release(Block* block) {
+// Large blocks are mappings of their own: freed, they go back to the system.
 #ifdef _WIN32
-  _aligned_free(block);
+void* arena_allocate(size_t bytes) { return _aligned_malloc(bytes, arena_line); }
+void arena_release(Block* block) { _aligned_free(block); }
 #else
-  free(block);
+void* arena_allocate(size_t bytes) {
+  void* block = nullptr;
+  if (bytes < arena_mapped) {
+    bytes = (bytes + arena_line - 1) / arena_line * arena_line;
+    return posix_memalign(&block, arena_line, bytes) ? nullptr : block;
+  }
+  block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (block == MAP_FAILED) return nullptr;
+#ifdef MADV_HUGEPAGE  // as NumPy does: fewer faults, fewer misses of the translation buffer
+  if (bytes >= size_t(4) << 20) madvise(block, bytes, MADV_HUGEPAGE);
 #endif
+  return block;
 }
+void arena_release(Block* block) {
+  const size_t bytes = block->bytes();
+  if (bytes < arena_mapped)
+    free(block);
+  else
+    munmap(block, bytes);
+}
+#endif
 
 struct Arena {
   Block* kept[arena_classes];
@@ -90,20 +110,9 @@ void* arena_take(size_t bytes) {
     arena.bytes -= block->bytes();
     return block->data();
   }
-  Block head = {size_class, nullptr};
-  const size_t whole = (head.bytes() + arena_line - 1) / arena_line * arena_line;
-#ifdef _WIN32
-  block = static_cast<Block*>(_aligned_malloc(whole, arena_line));
-#else
-  if (posix_memalign(reinterpret_cast<void**>(&block), arena_line, whole)) return nullptr;
-#endif
+  const Block head = {size_class, nullptr};
+  block = static_cast<Block*>(arena_allocate(head.bytes()));
   if (!block) return nullptr;
-#ifdef __linux__
-  if (whole >= size_t(4) << 20) {  // as NumPy does: fewer faults, fewer misses of the translation buffer
-    const uintptr_t page = 4096, start = (reinterpret_cast<uintptr_t>(block) + page - 1) / page * page;
-    madvise(reinterpret_cast<void*>(start), whole - page, MADV_HUGEPAGE);
-  }
-#endif
   *block = head;
   return block->data();
 }

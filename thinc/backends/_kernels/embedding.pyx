@@ -152,9 +152,9 @@ def backprop_hash_embed(dE, dY, ids, int64_t seed):
         return False
     cdef np.ndarray dE_ = dE
     cdef np.ndarray dY_ = dY
-    cdef size_t V = np.PyArray_DIM(dE_, 0)
-    cdef size_t O = np.PyArray_DIM(dE_, 1)
-    cdef size_t N = np.PyArray_DIM(ids_, 0)
+    cdef np.npy_intp V = np.PyArray_DIM(dE_, 0)
+    cdef np.npy_intp O = np.PyArray_DIM(dE_, 1)
+    cdef np.npy_intp N = np.PyArray_DIM(ids_, 0)
     if V == 0 or np.PyArray_NDIM(dY_) != 2 or np.PyArray_DIM(dY_, 0) != N or np.PyArray_DIM(dY_, 1) != O:
         return False
     dY_ = like(dY_, dE_)
@@ -231,7 +231,7 @@ def backprop_sparse_linear(dW, db, dY, keys, values, lengths, Py_ssize_t nO, Py_
     cdef np.ndarray db_ = db
     cdef np.ndarray dY_ = like(dY, dW_)
     cdef np.ndarray values_ = like(values, dW_)
-    cdef size_t B = np.PyArray_DIM(lengths_, 0)
+    cdef np.npy_intp B = np.PyArray_DIM(lengths_, 0)
     if np.PyArray_DIM(dY_, 0) != B or np.PyArray_DIM(dY_, 1) != nO:
         return False
     cdef const Kernels* k = kernels_for(dW)

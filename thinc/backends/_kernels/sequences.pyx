@@ -290,11 +290,11 @@ def backprop_reduce_first(dY, starts_ends):
         return None
     cdef np.ndarray dY_ = contiguous(dY)
     cdef np.ndarray starts_ = as_int32(starts_ends)
-    cdef size_t B = np.PyArray_DIM(dY_, 0)
+    cdef np.npy_intp B = np.PyArray_DIM(dY_, 0)
     if B == 0 or starts_ is None or np.PyArray_NDIM(starts_) != 1 or np.PyArray_DIM(starts_, 0) != B + 1:
         return None
     cdef const int32_t* starts = ints(starts_)
-    cdef size_t b
+    cdef np.npy_intp b
     if starts[0] != 0:
         return None
     for b in range(B):
@@ -342,7 +342,7 @@ def backprop_reduce_last(dY, lasts):
     if kernels_for(dY) is NULL or np.PyArray_NDIM(<np.ndarray>dY) != 2:
         return None
     cdef np.ndarray dY_ = contiguous(dY)
-    cdef size_t B = np.PyArray_DIM(dY_, 0)
+    cdef np.npy_intp B = np.PyArray_DIM(dY_, 0)
     if not isinstance(lasts, np.ndarray) or np.PyArray_TYPE(<np.ndarray>lasts) != np.NPY_INT64:
         return None
     cdef np.ndarray lasts_ = contiguous(lasts)
@@ -350,7 +350,7 @@ def backprop_reduce_last(dY, lasts):
         return None
     cdef const int64_t* last = <const int64_t*>np.PyArray_DATA(lasts_)
     cdef int64_t before = -1
-    cdef size_t b
+    cdef np.npy_intp b
     for b in range(B):
         if last[b] <= before:
             return None
