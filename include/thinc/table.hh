@@ -67,10 +67,10 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
   ROW(void, hash_embed, (void* Y, const void* E, const uint64_t* ids, uint32_t seed, size_t N, size_t O, size_t V))    \
   ROW(void, backprop_hash_embed, (void* dE, const void* dY, const uint64_t* ids, uint32_t seed, size_t N, size_t O,    \
                                   size_t V))                                                                           \
-  ROW(void, sparse_linear, (void* Y, const uint64_t* keys, const void* values, const int32_t* lengths, const void* W,  \
-                            const void* b, size_t B, size_t O, uint64_t length, int v1))                               \
-  ROW(void, backprop_sparse_linear, (void* dW, void* db, const void* dY, const uint64_t* keys, const void* values,     \
-                                     const int32_t* lengths, size_t B, size_t O, uint64_t length, int v1))             \
+  ROW(void, sparse_linear, (void* Y, const int32_t* cells, const void* values, const int32_t* lengths, const void* W,  \
+                            const void* b, size_t B, size_t N, size_t O, uint64_t length, int v1))                     \
+  ROW(void, backprop_sparse_linear, (void* dW, void* db, const void* dY, const int32_t* cells, const void* values,     \
+                                     const int32_t* lengths, size_t B, size_t N, size_t O, uint64_t length, int v1))   \
   /* lstm.hh: one time step of one direction, R rows; A and dA (R, 4, O) gate-major, G (R, O, 4) or null */              \
   ROW(void, lstm_gates, (void* G, void* C, void* Y, const void* A, const void* b, const void* C_prev, size_t R,        \
                          size_t O))                                                                                    \
@@ -79,6 +79,7 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
 
 #define THINC_INTEGER_KERNELS(ROW)                                                                                     \
   ROW(void, hash, (uint32_t* keys, const uint64_t* ids, uint32_t seed, size_t N))                                      \
+  ROW(void, sparse_cells, (int32_t* cells, const uint64_t* keys, uint64_t length, int v1, size_t N))                   \
   ROW(void, ngrams, (uint64_t* keys, const uint64_t* ids, size_t n, size_t N))
 // clang-format on
 

@@ -50,8 +50,8 @@ cdef extern from "thinc/table.hh" namespace "thinc" nogil:
         bad_t (*scatter_add)(void* table, const int32_t* indices, const void* values, size_t T, size_t O, size_t N) noexcept nogil
         void (*hash_embed)(void* Y, const void* E, const uint64_t* ids, uint32_t seed, size_t N, size_t O, size_t V) noexcept nogil
         void (*backprop_hash_embed)(void* dE, const void* dY, const uint64_t* ids, uint32_t seed, size_t N, size_t O, size_t V) noexcept nogil
-        void (*sparse_linear)(void* Y, const uint64_t* keys, const void* values, const int32_t* lengths, const void* W, const void* b, size_t B, size_t O, uint64_t length, int v1) noexcept nogil
-        void (*backprop_sparse_linear)(void* dW, void* db, const void* dY, const uint64_t* keys, const void* values, const int32_t* lengths, size_t B, size_t O, uint64_t length, int v1) noexcept nogil
+        void (*sparse_linear)(void* Y, const int32_t* cells, const void* values, const int32_t* lengths, const void* W, const void* b, size_t B, size_t N, size_t O, uint64_t length, int v1) noexcept nogil
+        void (*backprop_sparse_linear)(void* dW, void* db, const void* dY, const int32_t* cells, const void* values, const int32_t* lengths, size_t B, size_t N, size_t O, uint64_t length, int v1) noexcept nogil
         void (*lstm_gates)(void* G, void* C, void* Y, const void* A, const void* b, const void* C_prev, size_t R, size_t O) noexcept nogil
         void (*backprop_lstm_gates)(void* dA, void* dC, const void* dY, const void* G, const void* C, const void* C_prev, size_t R, size_t O) noexcept nogil
         forward_t* forward
@@ -61,6 +61,7 @@ cdef extern from "thinc/table.hh" namespace "thinc" nogil:
         Kernels f32
         Kernels f64
         void (*hash)(uint32_t* keys, const uint64_t* ids, uint32_t seed, size_t N) noexcept nogil
+        void (*sparse_cells)(int32_t* cells, const uint64_t* keys, uint64_t length, int v1, size_t N) noexcept nogil
         void (*ngrams)(uint64_t* keys, const uint64_t* ids, size_t n, size_t N) noexcept nogil
 
 

@@ -154,76 +154,74 @@ void backprop_hash_embed(void* dE_, const void* dY_, const uint64_t* ids, uint32
 // ---- sparse linear: the score of class c adds v (W[cell_1] + W[cell_2]) for each feature (key, v) of the example
 // Cells of class c: c length + hash % length. In version 1, kept for the models that were trained with it, they are
 // hash & (length - 1) + c: the classes overlap.
-struct Cells {
-  size_t first[key_block], second[key_block];
-};
 
-THINC_FN void find_cells(Cells& cells, const uint64_t* keys, size_t n, Modulo modulo, bool v1) {
-  const uint64_t mask = modulo.divisor - 1;
+// cells (2, N): of class 0. length <= 2^31.
+void sparse_cells(int32_t* cells, const uint64_t* keys, uint64_t length, int v1, size_t N) {
+  const Modulo modulo(length);
+  const uint64_t mask = length - 1;
 #pragma omp simd
-  for (size_t i = 0; i < n; ++i) {
+  for (size_t i = 0; i < N; ++i) {
     const uint32_t first = murmur_32(keys[i], 0), second = murmur_32(keys[i], 1);
-    cells.first[i] = size_t(v1 ? first & mask : modulo.of(first));
-    cells.second[i] = size_t(v1 ? second & mask : modulo.of(second));
+    cells[i] = int32_t(v1 ? first & mask : modulo.of(first));
+    cells[N + i] = int32_t(v1 ? second & mask : modulo.of(second));
+  }
+}
+
+// visit(example, first class, first feature, number of features) for every example, a block of features at a time.
+// One class of all examples comes after the other, so that its part of the table stays in cache; but those of version 1
+// share their cache lines, and come together.
+template <class Visit>
+THINC_FN void each_class(size_t B, size_t O, size_t classes, const int32_t* lengths, const Visit& visit) {
+  for (size_t c = 0; c < O; c += classes) {
+    size_t feature = 0;
+    for (size_t b = 0; b < B; ++b) {
+      for (size_t left = size_t(lengths[b]), n; left > 0; left -= n, feature += n) {
+        n = left < key_block ? left : key_block;
+        visit(b, c, feature, n);
+      }
+    }
   }
 }
 
 template <class T>
-void sparse_linear(void* Y_, const uint64_t* keys, const void* values_, const int32_t* lengths, const void* W_,
-                   const void* b_, size_t B, size_t O, uint64_t length, int v1) {
+void sparse_linear(void* Y_, const int32_t* cells, const void* values_, const int32_t* lengths, const void* W_,
+                   const void* b_, size_t B, size_t N, size_t O, uint64_t length, int v1) {
   T* Y = static_cast<T*>(Y_);
-  const T* values = static_cast<const T*>(values_);
-  const T* W = static_cast<const T*>(W_);
-  const size_t step = v1 ? 1 : size_t(length);
-  const Modulo modulo(length);
-  Cells cells;
-  for (size_t b = 0; b < B; ++b, Y += O) {
-    memcpy(Y, b_, O * sizeof(T));
-    for (size_t left = size_t(lengths[b]); left > 0;) {
-      const size_t n = left < key_block ? left : key_block;
-      find_cells(cells, keys, n, modulo, v1);
-      for (size_t c = 0; c < O; ++c) {
-        const T* of_class = W + c * step;
-        T score = 0;
+  const T* all_values = static_cast<const T*>(values_);
+  const size_t step = v1 ? 1 : size_t(length), classes = v1 ? O : 1;
+  for (size_t b = 0; b < B; ++b) memcpy(Y + b * O, b_, O * sizeof(T));
+  each_class(B, O, classes, lengths, [&](size_t b, size_t first_class, size_t feature, size_t n) {
+    const T* values = all_values + feature;
+    const int32_t *first = cells + feature, *second = first + N;
+    for (size_t c = first_class; c < first_class + classes; ++c) {
+      const T* of_class = static_cast<const T*>(W_) + c * step;
+      T score = 0;
 #pragma omp simd reduction(+ : score)
-        for (size_t i = 0; i < n; ++i) score += values[i] * (of_class[cells.first[i]] + of_class[cells.second[i]]);
-        Y[c] += score;
-      }
-      keys += n;
-      values += n;
-      left -= n;
+      for (size_t i = 0; i < n; ++i) score += values[i] * (of_class[first[i]] + of_class[second[i]]);
+      Y[b * O + c] += score;
     }
-  }
+  });
 }
 
 template <class T>
-void backprop_sparse_linear(void* dW_, void* db_, const void* dY_, const uint64_t* keys, const void* values_,
-                            const int32_t* lengths, size_t B, size_t O, uint64_t length, int v1) {
-  T* dW = static_cast<T*>(dW_);
-  T* db = static_cast<T*>(db_);
+void backprop_sparse_linear(void* dW_, void* db_, const void* dY_, const int32_t* cells, const void* values_,
+                            const int32_t* lengths, size_t B, size_t N, size_t O, uint64_t length, int v1) {
   const T* dY = static_cast<const T*>(dY_);
-  const T* values = static_cast<const T*>(values_);
-  const size_t step = v1 ? 1 : size_t(length);
-  const Modulo modulo(length);
-  Cells cells;
-  for (size_t b = 0; b < B; ++b, dY += O) {
-    add_row(db, dY, O);
-    for (size_t left = size_t(lengths[b]); left > 0;) {
-      const size_t n = left < key_block ? left : key_block;
-      find_cells(cells, keys, n, modulo, v1);
-      for (size_t c = 0; c < O; ++c) {
-        T* of_class = dW + c * step;
-        const T d = dY[c];
-        for (size_t i = 0; i < n; ++i) {
-          of_class[cells.first[i]] += d * values[i];
-          of_class[cells.second[i]] += d * values[i];
-        }
+  const T* all_values = static_cast<const T*>(values_);
+  const size_t step = v1 ? 1 : size_t(length), classes = v1 ? O : 1;
+  for (size_t b = 0; b < B; ++b) add_row(static_cast<T*>(db_), dY + b * O, O);
+  each_class(B, O, classes, lengths, [&](size_t b, size_t first_class, size_t feature, size_t n) {
+    const T* values = all_values + feature;
+    const int32_t *first = cells + feature, *second = first + N;
+    for (size_t c = first_class; c < first_class + classes; ++c) {
+      T* of_class = static_cast<T*>(dW_) + c * step;
+      const T d = dY[b * O + c];
+      for (size_t i = 0; i < n; ++i) {
+        of_class[first[i]] += d * values[i];
+        of_class[second[i]] += d * values[i];
       }
-      keys += n;
-      values += n;
-      left -= n;
     }
-  }
+  });
 }
 
 // ---- hashes: keys (N, 4), the four words of each id

@@ -6,7 +6,7 @@ cover, bad arguments among it, and those that work in place return whether they 
 formula then answers, or says what is wrong.
 """
 cimport numpy as np
-from libc.stdint cimport UINT32_MAX, int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT32_MAX, UINT32_MAX, int32_t, int64_t, uint32_t, uint64_t
 
 from .elementwise cimport Kernels, as_int32, contiguous, empty2, kernels_for, like, new_array, table
 
@@ -171,7 +171,7 @@ cdef bint covers(np.ndarray keys, object values, np.ndarray lengths, object W, o
     """The arrays of a sparse linear layer are of a kind and fit together."""
     if length < 1:
         raise ValueError(f"sparse_linear: expected a length of at least 1, got {length}")
-    if keys is None or lengths is None or kernels_for(values) is NULL:
+    if keys is None or lengths is None or kernels_for(values) is NULL or length > INT32_MAX:
         return False
     if kernels_for(W) is NULL or kernels_for(b) is not kernels_for(W):
         return False
@@ -191,6 +191,18 @@ cdef bint covers(np.ndarray keys, object values, np.ndarray lengths, object W, o
     return np.PyArray_DIM(keys, 0) == total and np.PyArray_DIM(<np.ndarray>values, 0) == total
 
 
+cdef np.ndarray cells_of(np.ndarray keys, uint64_t length, bint v1_indexing):
+    """The two cells of each key, (2, N)."""
+    cdef np.npy_intp shape[2]
+    shape[0] = 2
+    shape[1] = np.PyArray_DIM(keys, 0)
+    cdef np.ndarray cells = new_array(2, shape, np.NPY_INT32)
+    with nogil:
+        table().sparse_cells(<int32_t*>np.PyArray_DATA(cells), <const uint64_t*>np.PyArray_DATA(keys), length,
+                             v1_indexing, shape[1])
+    return cells
+
+
 def sparse_linear(keys, values, lengths, W, b, Py_ssize_t nO, Py_ssize_t length, bint v1_indexing):
     """keys (N,), values (N,), lengths (B,), W (nO * length,), b (nO,) -> scores (B, nO)."""
     cdef np.ndarray keys_ = as_keys(keys)
@@ -203,15 +215,17 @@ def sparse_linear(keys, values, lengths, W, b, Py_ssize_t nO, Py_ssize_t length,
     cdef np.ndarray values_ = like(values, W_)
     cdef size_t B = np.PyArray_DIM(lengths_, 0)
     cdef np.ndarray Y = empty2(W_, B, nO)
+    cdef np.ndarray cells = cells_of(keys_, length, v1_indexing)
     with nogil:
         k.sparse_linear(
             np.PyArray_DATA(Y),
-            <const uint64_t*>np.PyArray_DATA(keys_),
+            <const int32_t*>np.PyArray_DATA(cells),
             np.PyArray_DATA(values_),
             <const int32_t*>np.PyArray_DATA(lengths_),
             np.PyArray_DATA(W_),
             np.PyArray_DATA(b_),
             B,
+            np.PyArray_DIM(keys_, 0),
             nO,
             length,
             v1_indexing,
@@ -235,15 +249,17 @@ def backprop_sparse_linear(dW, db, dY, keys, values, lengths, Py_ssize_t nO, Py_
     if np.PyArray_DIM(dY_, 0) != B or np.PyArray_DIM(dY_, 1) != nO:
         return False
     cdef const Kernels* k = kernels_for(dW)
+    cdef np.ndarray cells = cells_of(keys_, length, v1_indexing)
     with nogil:
         k.backprop_sparse_linear(
             np.PyArray_DATA(dW_),
             np.PyArray_DATA(db_),
             np.PyArray_DATA(dY_),
-            <const uint64_t*>np.PyArray_DATA(keys_),
+            <const int32_t*>np.PyArray_DATA(cells),
             np.PyArray_DATA(values_),
             <const int32_t*>np.PyArray_DATA(lengths_),
             B,
+            np.PyArray_DIM(keys_, 0),
             nO,
             length,
             v1_indexing,
