@@ -26,27 +26,41 @@ Seconds = Dict[str, Dict[str, float]]
 
 
 class Side:
-    """A worker process, and the packages of its environment; None: this interpreter."""
+    """A worker process, and the packages of its environment; None: this interpreter.
+
+    blis: the kernel that its blis is compiled for; without, blis comes as a wheel.
+    """
 
     def __init__(
-        self, name: str, module: str, packages: Optional[List[str]], **env: str
+        self,
+        name: str,
+        module: str,
+        packages: Optional[List[str]],
+        blis: str = "",
+        **env: str,
     ):
         self.name = name
         self.module = module
         self.packages = packages
+        self.blis = blis
         self.env = env
         self.process: Any = None
 
     def interpreter(self) -> str:
         if self.packages is None:
             return sys.executable
-        folder = ENVIRONMENTS / "-".join(p.split("==")[0] for p in self.packages)
+        names = [package.split("==")[0] for package in self.packages]
+        folder = ENVIRONMENTS / "-".join([*names, self.blis]).rstrip("-")
         python = folder / "bin" / "python"
         if not python.is_file():
             print(f"installing {', '.join(self.packages)}", file=sys.stderr)
             subprocess.run([sys.executable, "-m", "venv", folder], check=True)
             pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-            subprocess.run([*pip, *self.packages], check=True)
+            env = dict(os.environ)
+            if self.blis:
+                env["BLIS_ARCH"] = self.blis
+                pip += ["--no-cache-dir", "--no-binary", "blis"]
+            subprocess.run([*pip, *self.packages], check=True, env=env)
         return str(python)
 
     def start(self) -> None:
@@ -86,6 +100,7 @@ REFERENCE = ["thinc==8.3.14"]
 SIDES = [
     Side("ours", "thinc", None),
     Side("reference", "thinc", REFERENCE),
+    Side("reference, generic blis", "thinc", REFERENCE, blis="generic"),
     Side("reference, NumPy's BLAS", "thinc", REFERENCE, THINC_BENCH_BLIS="0"),
     Side("PyTorch", "torch", ["torch==2.13.0", "numpy"]),
     Side("ONNX Runtime", "onnx", ["onnxruntime==1.32.0", "onnx==1.23.2"]),
@@ -131,7 +146,7 @@ def main() -> None:
         "numpy": SIDES[0].import_seconds("import numpy"),
         "ours": SIDES[0].import_seconds("import thinc.api"),
         "reference": SIDES[1].import_seconds("import thinc.api"),
-        "PyTorch": SIDES[3].import_seconds("import torch"),
+        "PyTorch": SIDES[4].import_seconds("import torch"),
     }
     summary = report.summary(best, imports)
     print("\n" + summary)

@@ -9,7 +9,13 @@ from typing import Dict, List, Optional
 
 from benchmarks import plan
 
-OTHERS = ("reference", "reference, NumPy's BLAS", "PyTorch", "ONNX Runtime")
+OTHERS = (
+    "reference",
+    "reference, generic blis",
+    "reference, NumPy's BLAS",
+    "PyTorch",
+    "ONNX Runtime",
+)
 
 Seconds = Dict[str, Dict[str, float]]
 
@@ -63,12 +69,12 @@ def means(best: Seconds) -> Dict[str, Dict[str, float]]:
 def summary(best: Seconds, imports: Dict[str, float]) -> str:
     """The means of the groups beside the goals, as a table in Markdown."""
     rows = [
-        "| group | reference | reference over NumPy's BLAS | PyTorch | ONNX Runtime |",
-        "| --- | --- | --- | --- | --- |",
+        f"| group | {' | '.join(OTHERS)} |",
+        "| --- " * (len(OTHERS) + 1) + "|",
     ]
     for group, ratios in means(best).items():
-        goals = plan.GOALS.get(group, (None, None, None))
-        wanted = dict(zip(("reference", "PyTorch", "ONNX Runtime"), goals))
+        of_reference, *goals = plan.GOALS.get(group, (None, None, None))
+        wanted = dict(zip(OTHERS, (of_reference, of_reference, None, *goals)))
         cells = [_cell(ratios.get(other), wanted.get(other)) for other in OTHERS]
         rows.append(f"| {group} | {' | '.join(cells)} |")
     times = ", ".join(f"{name} {1000 * s:.0f} ms" for name, s in imports.items())
@@ -123,13 +129,13 @@ def write_docs(docs: Path, best: Seconds, table: str) -> None:
 
 
 def _header() -> str:
-    names = ("ref", "ref+BLAS", "PyTorch", "ORT")
+    names = ("ref", "generic", "ref+BLAS", "PyTorch", "ORT")
     return f"{'':<40}{'ours':>13}" + "".join(f"{name:>9}" for name in names)
 
 
 def bars(groups: Dict[str, Dict[str, float]]) -> str:
     """Horizontal bars of the ratios on a logarithmic axis, as SVG."""
-    colours = dict(zip(OTHERS, ("#4c72b0", "#8fa9d0", "#dd8452", "#55a868")))
+    colours = dict(zip(OTHERS, ("#4c72b0", "#8fa9d0", "#b9cae3", "#dd8452", "#55a868")))
     left, width, bar, gap = 260, 420, 9, 8
     top = max(value for ratios in groups.values() for value in ratios.values())
     low, high = math.log(0.5), math.log(max(top, 2) * 1.1)
@@ -162,8 +168,8 @@ def bars(groups: Dict[str, Dict[str, float]]) -> str:
                 f'<text x="{x(tick):.1f}" y="30" text-anchor="middle">{tick}</text>'
             )
     legend = "".join(
-        f'<rect x="{8 + 165 * i}" y="6" width="9" height="9" fill="{colours[other]}"/>'
-        f'<text x="{21 + 165 * i}" y="14">{other}</text>'
+        f'<rect x="{8 + 140 * i}" y="6" width="9" height="9" fill="{colours[other]}"/>'
+        f'<text x="{21 + 140 * i}" y="14">{other}</text>'
         for i, other in enumerate(OTHERS)
     )
     return (

@@ -303,6 +303,8 @@ class Optimizer:
         key: the parameter, under which its moments and average are kept.
         Returns (weights, gradient). Arrays without elements are left alone.
         """
+        if lr_scale == 1.0 and not self._compiled([(key, weights, gradient)]):
+            return weights, gradient
         if gradient.size:
             ops = (
                 _numpy_ops if type(weights) is numpy.ndarray else get_array_ops(weights)
@@ -310,6 +312,20 @@ class Optimizer:
             ops.optimizer_step(*self._update(ops, key, weights, gradient, lr_scale))
             self.nr_update[key] += 1
         return weights, gradient
+
+    def _compiled(
+        self, parameters: List[Tuple[KeyT, FloatsXd, FloatsXd]]
+    ) -> List[Tuple[KeyT, FloatsXd, FloatsXd]]:
+        """Update those that the kernels cover and return the others."""
+        return elementwise.update_all(
+            parameters,
+            self.mom1,
+            self.mom2,
+            self.averages,
+            self.nr_update,
+            self._step_of,
+            self._lazy_name,
+        )
 
     def update_all(
         self, parameters: List[Tuple[KeyT, FloatsXd, FloatsXd]]
@@ -321,15 +337,7 @@ class Optimizer:
         """
         if type(self).__call__ is not Optimizer.__call__:
             return [self(*parameter)[0] for parameter in parameters]
-        left = elementwise.update_all(
-            parameters,
-            self.mom1,
-            self.mom2,
-            self.averages,
-            self.nr_update,
-            self._step_of,
-            self._lazy_name,
-        )
+        left = self._compiled(parameters)
         # Arrays of a GPU go together; a part of the model may be on the CPU nevertheless.
         on_gpu = []
         for parameter in left:
