@@ -1,6 +1,6 @@
 // Matrix products: C = alpha op(A) op(B) + beta C, row-major, for float and double.
 //
-// Two kernels. Neither keeps a packed copy of the weights that could go stale. Stack: at most 72 KiB, heap none.
+// Two kernels. Neither keeps a packed copy of the weights that could go stale. Stack: at most 76 KiB, heap none.
 //
 // B transposed (X @ W.T, every forward product): both operands run along k. A vector holds one 16-byte chunk along k of
 // each of `groups` rows of A (packed so, which costs one copy of a block of A), and meets a chunk of a row of B that is

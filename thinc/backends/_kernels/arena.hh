@@ -13,6 +13,8 @@
 #include <sys/mman.h>
 #endif
 
+#include <new>
+
 namespace thinc {
 namespace {
 
@@ -31,7 +33,8 @@ constexpr size_t arena_classes = 4 * 46;
 
 struct Block {  // on the cache line before the data
   size_t size_class;
-  Block* next;
+  bool mapped;
+  Block* next;  // of those that are kept
 
   size_t bytes() const { return (4 + size_class % 4) << (size_class / 4); }
   void* data() { return reinterpret_cast<char*>(this) + arena_line; }
@@ -49,31 +52,38 @@ size_t arena_class(size_t bytes) {
 }
 
 // Large blocks are mappings of their own: freed, they go back to the system.
-#ifdef _WIN32
-void* arena_allocate(size_t bytes) { return _aligned_malloc(bytes, arena_line); }
-void arena_release(Block* block) { _aligned_free(block); }
-#else
-void* arena_allocate(size_t bytes) {
+Block* arena_allocate(size_t size_class) {
+  const Block head = {size_class, false, nullptr};
+  const size_t bytes = head.bytes(), lines = (bytes + arena_line - 1) / arena_line * arena_line;
   void* block = nullptr;
-  if (bytes < arena_mapped) {
-    bytes = (bytes + arena_line - 1) / arena_line * arena_line;
-    return posix_memalign(&block, arena_line, bytes) ? nullptr : block;
-  }
-  block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (block == MAP_FAILED) return nullptr;
+#ifdef _WIN32
+  block = _aligned_malloc(lines, arena_line);
+  if (!block) return nullptr;
+#else
+  if (bytes >= arena_mapped) {
+    block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block != MAP_FAILED) {
 #ifdef MADV_HUGEPAGE  // as NumPy does: fewer faults, fewer misses of the translation buffer
-  if (bytes >= size_t(4) << 20) madvise(block, bytes, MADV_HUGEPAGE);
+      if (bytes >= size_t(4) << 20) madvise(block, bytes, MADV_HUGEPAGE);
 #endif
-  return block;
+      return new (block) Block{size_class, true, nullptr};
+    }
+  }
+  if (posix_memalign(&block, arena_line, lines)) return nullptr;  // also when there are too many mappings
+#endif
+  return new (block) Block(head);
 }
+
 void arena_release(Block* block) {
-  const size_t bytes = block->bytes();
-  if (bytes < arena_mapped)
-    free(block);
+#ifdef _WIN32
+  _aligned_free(block);
+#else
+  if (block->mapped)
+    munmap(block, block->bytes());
   else
-    munmap(block, bytes);
-}
+    free(block);
 #endif
+}
 
 struct Arena {
   Block* kept[arena_classes];
@@ -110,11 +120,12 @@ void* arena_take(size_t bytes) {
     arena.bytes -= block->bytes();
     return block->data();
   }
-  const Block head = {size_class, nullptr};
-  block = static_cast<Block*>(arena_allocate(head.bytes()));
-  if (!block) return nullptr;
-  *block = head;
-  return block->data();
+  block = arena_allocate(size_class);
+  if (!block && arena.bytes) {
+    arena.empty();
+    block = arena_allocate(size_class);
+  }
+  return block ? block->data() : nullptr;
 }
 
 void arena_give(void* data) {

@@ -131,7 +131,8 @@ def alloc(shape, dtype, bint zeros):
 def release_memory():
     """Give back the memory that this thread keeps for its next arrays; returns the number of bytes.
 
-    A thread keeps what its arrays of 1 KiB and more occupied, 256 MiB at most and no array over 64 MiB.
+    A thread keeps what its arrays of 1 KiB and more occupied, 256 MiB at most and no array over 64 MiB. tracemalloc does
+    not trace this memory.
     """
     cdef size_t kept = thinc_arena.bytes
     thinc_arena.empty()

@@ -67,7 +67,7 @@ int64_t gather_add(void* Y_, const void* table_, const int32_t* indices, size_t 
   if (bad)
     for (size_t i = 0; i < B * K; ++i)
       if (uint32_t(indices[i]) >= end) return int64_t(i);
-  const size_t keys_ahead = K < rows_ahead ? rows_ahead / (K ? K : 1) : 1;
+  const size_t keys_ahead = K && K < rows_ahead ? rows_ahead / K : 1;
   if (K == 0) memset(Y, 0, B * O * sizeof(T));
   for (size_t b = 0; b < B; ++b, Y += O, indices += K) {
     if (b + keys_ahead < B)
