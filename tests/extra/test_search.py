@@ -45,21 +45,33 @@ class State(ctypes.Structure):
     ]
 
 
+# Address of a content -> the list that records its deletion, and the content, so that
+# no other gets its address.
+RECORDS = {}
+
+
+# Of the module, not of a Search: a beam calls it when it goes, and of a cycle the
+# collector may take the callbacks first.
+@DELETE
+def delete(pool, state, extra):
+    assert pool and extra is None
+    RECORDS[state][0].append(state)
+    return 0
+
+
 class Search:
     """A beam over numbers: class c takes state `code` to `code * 10 + c + 1`."""
 
     def __init__(self, nr_class, width, min_density=0.0, hash=None, finish=None):
         self.beam = Beam(nr_class, width, min_density)
         self.codes = {}  # address of a content -> [code, length]
-        self.buffers = []
         self.deleted = []
         self.init_calls = 0
         self.init_limit = sys.maxsize
         self.hash, self.finish = hash, finish
-        # Kept on the object: the beam calls `delete` when it goes.
         self.callbacks = (
             INIT(self._init),
-            DELETE(self._delete),
+            delete,
             STEP(self._step),
             HASH(lambda state, extra: self.hash(*self.codes[state])),
             FINISH(lambda state, extra: int(self.finish(*self.codes[state]))),
@@ -70,14 +82,9 @@ class Search:
             return None
         self.init_calls += 1
         buffer = ctypes.create_string_buffer(8)
-        self.buffers.append(buffer)
         self.codes[ctypes.addressof(buffer)] = [0, 0]
+        RECORDS[ctypes.addressof(buffer)] = (self.deleted, buffer)
         return ctypes.addressof(buffer)
-
-    def _delete(self, pool, state, extra):
-        assert pool and extra is None
-        self.deleted.append(state)
-        return 0
 
     def _step(self, dest, src, clas, extra):
         code, length = self.codes[src]
