@@ -42,14 +42,18 @@ $(VENV)/.installed: pyproject.toml build_constraints.txt
 	$(BIN)/python -m pip install -q --no-build-isolation -e ".[test]"
 	@touch $@
 
+C_SOURCES = git ls-files '*.hh' '*.cc' '*.cu'
+
 lint: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(C_SOURCES) | xargs $(BIN)/clang-format --dry-run --Werror
 	$(BIN)/mypy thinc
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 format:
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+	$(C_SOURCES) | xargs $(BIN)/clang-format -i
 
 bench: build
 	$(THREADS) $(BIN)/python -m benchmarks

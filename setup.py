@@ -20,29 +20,17 @@ HEADERS = sorted(
     for path in folder.rglob("*.hh")
 )
 MSVC = sys.platform == "win32"
-X86 = any(
-    name in sysconfig.get_platform().lower()
-    for name in ("x86_64", "amd64", "win32", "i686")
-) or ("universal2" in sysconfig.get_platform() and os.uname().machine == "x86_64")
+X86 = any(name in sysconfig.get_platform().lower() for name in ("x86_64", "amd64", "win32", "i686")) or (
+    "universal2" in sysconfig.get_platform() and os.uname().machine == "x86_64"
+)
 
 FLAGS = (
     ["/std:c++17", "/O2", "/openmp:experimental"]
     if MSVC
-    else [
-        "-std=c++17",
-        "-O3",
-        "-fno-math-errno",
-        "-fno-trapping-math",
-        "-fopenmp-simd",
-        "-fvisibility=hidden",
-    ]
+    else ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-fvisibility=hidden"]
 )
 # Wrappers are call overhead, not loops: -O2 builds faster and runs the same.
-WRAPPER_FLAGS = (
-    FLAGS
-    if MSVC
-    else ["-O2" if flag == "-O3" else flag for flag in FLAGS] + ["-Wno-cpp"]
-)
+WRAPPER_FLAGS = FLAGS if MSVC else ["-O2" if flag == "-O3" else flag for flag in FLAGS] + ["-Wno-cpp"]
 
 # The CPU levels and what the compiler must be told for each. arm64 has NEON in its baseline.
 ISA_FLAGS = {"base": []}
@@ -50,13 +38,7 @@ if X86 and MSVC:
     ISA_FLAGS.update(avx2=["/arch:AVX2"], avx512=["/arch:AVX512"])
 elif X86:
     avx2 = ["-mavx2", "-mfma"]
-    avx512 = [
-        "-mavx512f",
-        "-mavx512bw",
-        "-mavx512dq",
-        "-mavx512vl",
-        "-mprefer-vector-width=512",
-    ]
+    avx512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"]
     ISA_FLAGS.update(avx2=avx2, avx512=avx2 + avx512)
 
 SANITIZE = os.environ.get("THINC_SANITIZE")  # "address,undefined": see `make sanitize`
@@ -67,9 +49,7 @@ if SANITIZE:
 
 def linked_blas():
     """Macros and linker settings for THINC_BLAS=openblas|mkl|accelerate|blis, by pkg-config."""
-    name = os.environ.get(
-        "THINC_BLAS", "accelerate" if sys.platform == "darwin" else ""
-    )
+    name = os.environ.get("THINC_BLAS", "accelerate" if sys.platform == "darwin" else "")
     if not name:
         return {}
     macros = [("THINC_LINKED_BLAS", f'"{name}"')]
@@ -81,10 +61,7 @@ def linked_blas():
     package = {"mkl": "mkl-static-lp64-seq"}.get(name, name)
     try:
         words = subprocess.run(
-            ["pkg-config", "--cflags", "--libs", package],
-            check=True,
-            capture_output=True,
-            text=True,
+            ["pkg-config", "--cflags", "--libs", package], check=True, capture_output=True, text=True
         ).stdout.split()
     except (OSError, subprocess.CalledProcessError) as e:
         raise SystemExit(
@@ -134,14 +111,9 @@ class BuildKernels(build_ext):
 
     def compile_kernels(self):
         levels = [(f"THINC_HAS_{isa.upper()}", "1") for isa in ISA_FLAGS]
-        jobs = [
-            (isa, f"{KERNELS}/kernels.cc", [("THINC_ISA", isa)], flags)
-            for isa, flags in ISA_FLAGS.items()
-        ]
+        jobs = [(isa, f"{KERNELS}/kernels.cc", [("THINC_ISA", isa)], flags) for isa, flags in ISA_FLAGS.items()]
         jobs.append(("dispatch", f"{KERNELS}/dispatch.cc", levels, []))
-        jobs.append(
-            ("dispatch", f"{KERNELS}/threads.cc", [], [] if MSVC else ["-pthread"])
-        )
+        jobs.append(("dispatch", f"{KERNELS}/threads.cc", [], [] if MSVC else ["-pthread"]))
         objects = []
         for folder, source, macros, flags in jobs:
             output_dir = os.path.join(self.build_temp, folder)
@@ -167,16 +139,9 @@ class BuildKernels(build_ext):
     def run(self):
         super().run()
         strip = shutil.which("strip")
-        if (
-            strip
-            and sys.platform.startswith("linux")
-            and not (SANITIZE or self.debug or self.inplace)
-        ):
+        if strip and sys.platform.startswith("linux") and not (SANITIZE or self.debug or self.inplace):
             for ext in self.extensions:
-                subprocess.run(
-                    [strip, "--strip-unneeded", self.get_ext_fullpath(ext.name)],
-                    check=True,
-                )
+                subprocess.run([strip, "--strip-unneeded", self.get_ext_fullpath(ext.name)], check=True)
 
 
 if __name__ == "__main__":
@@ -187,17 +152,10 @@ if __name__ == "__main__":
             for path in sorted((ROOT / "thinc").rglob("__init__.py"))
         ],
         package_dir={"thinc.include": "include/thinc"},
-        package_data={
-            "thinc.include": ["*.hh"],
-            "": ["*.pxd", "*.pyx", "*.hh", "*.cc", "*.cu", "*.cfg", "py.typed"],
-        },
+        package_data={"thinc.include": ["*.hh"], "": ["*.pxd", "*.pyx", "*.hh", "*.cc", "*.cu", "*.cfg", "py.typed"]},
         ext_modules=cythonize(
             list(extensions()),
-            compiler_directives={
-                "language_level": 3,
-                "binding": True,
-                "embedsignature": False,
-            },
+            compiler_directives={"language_level": 3, "binding": True, "embedsignature": False},
             include_path=["."],
             nthreads=0,
             quiet=True,

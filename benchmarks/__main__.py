@@ -31,14 +31,7 @@ class Side:
     blis: the kernel that its blis is compiled for; without, blis comes as a wheel.
     """
 
-    def __init__(
-        self,
-        name: str,
-        module: str,
-        packages: Optional[List[str]],
-        blis: str = "",
-        **env: str,
-    ):
+    def __init__(self, name: str, module: str, packages: Optional[List[str]], blis: str = "", **env: str):
         self.name = name
         self.module = module
         self.packages = packages
@@ -137,8 +130,7 @@ def main() -> None:
     cases = [
         case
         for case in plan.CASES
-        if (case.quick or not args.quick)
-        and (args.only in case.group or args.only in case.name)
+        if (case.quick or not args.quick) and (args.only in case.group or args.only in case.name)
     ]
     rounds, at_least = (2, 0.05) if args.quick else (5, 0.15)
     best = measure(cases, rounds, at_least)
@@ -151,9 +143,7 @@ def main() -> None:
     summary = report.summary(best, imports)
     print("\n" + summary)
     if args.json:
-        args.json.write_text(
-            json.dumps({"seconds": best, "imports": imports}, indent=1)
-        )
+        args.json.write_text(json.dumps({"seconds": best, "imports": imports}, indent=1))
     if args.docs:
         report.write_docs(ROOT / "docs", best, summary)
 

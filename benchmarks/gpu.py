@@ -55,30 +55,15 @@ def cases(ops, torch):
     yield "gelu", lambda: ops.gelu(X), lambda: functional.gelu(t), 2 * size
     yield "backprop_mish", lambda: ops.backprop_mish(dY, X), None, 3 * size
     yield "maxout", lambda: ops.maxout(pieces), lambda: tp.max(-1), size + size
-    yield (
-        "reduce_sum",
-        lambda: ops.reduce_sum(X, lengths),
-        lambda: t.view(-1, 16, WIDTH).sum(1),
-        size + size // 16,
-    )
-    yield (
-        "layer_norm",
-        lambda: ops.layer_norm(X, G, b),
-        lambda: functional.layer_norm(t, (WIDTH,), tg, tb),
-        2 * size,
-    )
+    yield ("reduce_sum", lambda: ops.reduce_sum(X, lengths), lambda: t.view(-1, 16, WIDTH).sum(1), size + size // 16)
+    yield ("layer_norm", lambda: ops.layer_norm(X, G, b), lambda: functional.layer_norm(t, (WIDTH,), tg, tb), 2 * size)
     yield "softmax", lambda: ops.softmax(X), lambda: t.softmax(-1), 2 * size
     w, g, m, v, ema = (X.ravel().copy() for _ in range(5))
     step = Step(1, 1.0, 0.0, 1e-3, 0.9, 0.999, 1e-8, 1e-5, 0.1)
     p = torch.nn.Parameter(t.clone().view(-1))
     p.grad = torch.as_tensor(dY, device="cuda").view(-1)
     adam = torch.optim.Adam([p], fused=True)
-    yield (
-        "optimizer_step",
-        lambda: ops.optimizer_step(w, g, m, v, ema, step),
-        adam.step,
-        11 * size,
-    )
+    yield ("optimizer_step", lambda: ops.optimizer_step(w, g, m, v, ema, step), adam.step, 11 * size)
 
 
 def main():
@@ -89,15 +74,11 @@ def main():
     ops = CupyOps()
     name = torch.cuda.get_device_name()
     limit = copy_bandwidth(ops.xp.zeros((ROWS, WIDTH), dtype="f"))
-    print(
-        f"{name}: copy {limit / 1e6:.0f} GB/s\n{'':<16}{'ms':>8}{'torch':>8}{'ratio':>7}{'of the limit':>14}"
-    )
+    print(f"{name}: copy {limit / 1e6:.0f} GB/s\n{'':<16}{'ms':>8}{'torch':>8}{'ratio':>7}{'of the limit':>14}")
     for name, ours, theirs, moved in cases(ops, torch):
         mine = median_ms(ours)
         other = median_ms(theirs) if theirs else float("nan")
-        print(
-            f"{name:<16}{mine:8.3f}{other:8.3f}{other / mine:7.2f}{100 * moved / mine / limit:13.0f}%"
-        )
+        print(f"{name:<16}{mine:8.3f}{other:8.3f}{other / mine:7.2f}{100 * moved / mine / limit:13.0f}%")
 
 
 if __name__ == "__main__":

@@ -15,13 +15,8 @@ def _session(*widths: int) -> onnxruntime.InferenceSession:
     nodes, weights, X = [], [], "X"
     for i, (nI, nO) in enumerate(zip(widths, widths[1:])):
         W, b = rng.normal(size=(nO, nI)).astype("f"), numpy.zeros(nO, dtype="f")
-        weights += [
-            numpy_helper.from_array(W, f"W{i}"),
-            numpy_helper.from_array(b, f"b{i}"),
-        ]
-        nodes.append(
-            helper.make_node("Gemm", [X, f"W{i}", f"b{i}"], [f"A{i}"], transB=1)
-        )
+        weights += [numpy_helper.from_array(W, f"W{i}"), numpy_helper.from_array(b, f"b{i}")]
+        nodes.append(helper.make_node("Gemm", [X, f"W{i}", f"b{i}"], [f"A{i}"], transB=1))
         X = f"A{i}"
         if i < len(widths) - 2:
             nodes.append(helper.make_node("Relu", [X], [f"Y{i}"]))
@@ -34,14 +29,10 @@ def _session(*widths: int) -> onnxruntime.InferenceSession:
         [helper.make_tensor_value_info(X, kind, ["n", widths[-1]])],
         weights,
     )
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9
-    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def perceptron(rows: int) -> Run:
@@ -56,7 +47,4 @@ def linear_call(rows: int, width: int) -> Run:
     return lambda: session.run(None, {"X": X})
 
 
-KINDS: Dict[str, Callable[..., Run]] = {
-    "perceptron": perceptron,
-    "linear_call": linear_call,
-}
+KINDS: Dict[str, Callable[..., Run]] = {"perceptron": perceptron, "linear_call": linear_call}

@@ -33,11 +33,7 @@ def _cases(group: str, kind: str, *rows: Tuple[Any, ...]) -> List[Case]:
 
 
 # The groups of the goals, in their order.
-FORWARD, FEW_ROWS, BACKWARD = (
-    "gemm forward, 16 rows and more",
-    "gemm forward, 1 to 8 rows",
-    "gemm backward",
-)
+FORWARD, FEW_ROWS, BACKWARD = ("gemm forward, 16 rows and more", "gemm forward, 1 to 8 rows", "gemm backward")
 CASES: List[Case] = [
     *_cases(
         FORWARD,
@@ -50,30 +46,13 @@ CASES: List[Case] = [
         (1024, 96, 288),
     ),
     *_cases(
-        FEW_ROWS,
-        "gemm_forward",
-        (1, 288, 288),
-        (4, 288, 288),
-        (8, 288, 288),
-        (1, 96, 96),
-        (1, 768, 768),
-        (8, 96, 96),
+        FEW_ROWS, "gemm_forward", (1, 288, 288), (4, 288, 288), (8, 288, 288), (1, 96, 96), (1, 768, 768), (8, 96, 96)
     ),
     *_cases(
-        BACKWARD,
-        "gemm_backward",
-        (64, 288, 288),
-        (1024, 288, 96),
-        (16, 288, 288),
-        (1024, 288, 288),
-        (64, 768, 768),
+        BACKWARD, "gemm_backward", (64, 288, 288), (1024, 288, 96), (16, 288, 288), (1024, 288, 288), (64, 768, 768)
     ),
     *[Case("activations", "activation", (name, 256, 96)) for name in ACTIVATIONS],
-    *[
-        Case("activations", "backprop_activation", (name, 256, 96))
-        for name in ACTIVATIONS
-        if name != "softmax"
-    ],
+    *[Case("activations", "backprop_activation", (name, 256, 96)) for name in ACTIVATIONS if name != "softmax"],
     *[
         Case("layer norm, maxout, dropout", kind, (rows, 96), rows == 256)
         for kind in ("layer_norm", "backprop_layer_norm", "dropout")

@@ -9,13 +9,7 @@ from typing import Dict, List, Optional
 
 from benchmarks import plan
 
-OTHERS = (
-    "reference",
-    "reference, generic blis",
-    "reference, NumPy's BLAS",
-    "PyTorch",
-    "ONNX Runtime",
-)
+OTHERS = ("reference", "reference, generic blis", "reference, NumPy's BLAS", "PyTorch", "ONNX Runtime")
 
 Seconds = Dict[str, Dict[str, float]]
 
@@ -61,17 +55,13 @@ def means(best: Seconds) -> Dict[str, Dict[str, float]]:
             if value is not None:
                 group.setdefault(other, []).append(value)
     return {
-        group: {other: geometric_mean(values) for other, values in ratios.items()}
-        for group, ratios in groups.items()
+        group: {other: geometric_mean(values) for other, values in ratios.items()} for group, ratios in groups.items()
     }
 
 
 def summary(best: Seconds, imports: Dict[str, float]) -> str:
     """The means of the groups beside the goals, as a table in Markdown."""
-    rows = [
-        f"| group | {' | '.join(OTHERS)} |",
-        "| --- " * (len(OTHERS) + 1) + "|",
-    ]
+    rows = [f"| group | {' | '.join(OTHERS)} |", "| --- " * (len(OTHERS) + 1) + "|"]
     for group, ratios in means(best).items():
         of_reference, *goals = plan.GOALS.get(group, (None, None, None))
         wanted = dict(zip(OTHERS, (of_reference, of_reference, None, *goals)))
@@ -93,17 +83,12 @@ def machine() -> str:
 
     try:
         text = Path("/proc/cpuinfo").read_text()
-        fields = dict(
-            re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, re.M)
-        )
+        fields = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, re.M))
         cpu = "{model name} (family {cpu family}, model {model})".format(**fields)
     except (OSError, KeyError):
         cpu = platform.processor() or platform.machine()
     today = datetime.date.today()
-    return (
-        f"{cpu}; level {elementwise.isa_name()}, gemm engine {gemm.engine_name()}, "
-        f"one thread; {today:%B %Y}"
-    )
+    return f"{cpu}; level {elementwise.isa_name()}, gemm engine {gemm.engine_name()}, one thread; {today:%B %Y}"
 
 
 BEGIN, END = "<!-- figures: {} -->", "<!-- end: {} -->"
@@ -147,9 +132,7 @@ def bars(groups: Dict[str, Dict[str, float]]) -> str:
     shapes = []
     for group, ratios in groups.items():
         middle = y + bar * len(ratios) / 2 + 4
-        shapes.append(
-            f'<text x="{left - 8}" y="{middle:.0f}" text-anchor="end">{group}</text>'
-        )
+        shapes.append(f'<text x="{left - 8}" y="{middle:.0f}" text-anchor="end">{group}</text>')
         for other in OTHERS:
             if other in ratios:
                 end = x(ratios[other])

@@ -107,9 +107,7 @@ def maxout(rows: int, width: int, pieces: int) -> Run:
 
 def backprop_maxout(rows: int, width: int, pieces: int) -> Run:
     _, which = ops.maxout(normal(rows, width, pieces))
-    return over_fresh(
-        lambda dY: ops.backprop_maxout(dY, which, pieces), some(rows, width)
-    )
+    return over_fresh(lambda dY: ops.backprop_maxout(dY, which, pieces), some(rows, width))
 
 
 def lengths_of(n: int, mean: int) -> numpy.ndarray:
@@ -130,9 +128,7 @@ def _reduce(name: str) -> Callable[[int, int, int], Run]:
 def _backprop_reduce(name: str) -> Callable[[int, int, int], Run]:
     def make(n: int, mean: int, width: int) -> Run:
         lengths = lengths_of(n, mean)
-        result = getattr(ops, f"reduce_{name}")(
-            normal(int(lengths.sum()), width), lengths
-        )
+        result = getattr(ops, f"reduce_{name}")(normal(int(lengths.sum()), width), lengths)
         op = getattr(ops, f"backprop_reduce_{name}")
         dYs = some(n, width)
         if name == "max":
@@ -219,11 +215,7 @@ def train_embed(n: int, width: int, rows: int) -> Run:
 
 
 def sparse_linear(n: int, keys: int, classes: int) -> Run:
-    X = (
-        ids(n * keys),
-        numpy.ones(n * keys, dtype="f"),
-        numpy.full(n, keys, dtype="i"),
-    )
+    X = (ids(n * keys), numpy.ones(n * keys, dtype="f"), numpy.full(n, keys, dtype="i"))
     return _train(SparseLinear(classes, 2**14).initialize(), X)
 
 
@@ -278,10 +270,7 @@ def cosine_distance(n: int, width: int) -> Run:
 
 
 def tagger(width: int = 96) -> Any:
-    tables = [
-        HashEmbed(width, rows, column=i, seed=i)
-        for i, rows in enumerate((5000, 1000, 2500, 2500))
-    ]
+    tables = [HashEmbed(width, rows, column=i, seed=i) for i, rows in enumerate((5000, 1000, 2500, 2500))]
     mix = Maxout(width, 4 * width, 3, normalize=True)
     window = chain(expand_window(1), Maxout(width, 3 * width, 3, normalize=True))
     encode = chain(concatenate(*tables), mix, clone(residual(window), 4))

@@ -99,9 +99,7 @@ def backprop_layer_norm(rows: int, width: int) -> Run:
 
 
 def dropout(rows: int, width: int) -> Run:
-    return over_fresh(
-        inference(lambda X: functional.dropout(X, 0.2)), some(rows, width)
-    )
+    return over_fresh(inference(lambda X: functional.dropout(X, 0.2)), some(rows, width))
 
 
 def maxout(rows: int, width: int, pieces: int) -> Run:
@@ -192,11 +190,7 @@ def list2padded(n: int, mean: int, width: int) -> Run:
 def padded2list(n: int, mean: int, width: int) -> Run:
     Xp = nn.utils.rnn.pad_sequence(sequences(n, mean, width))
     lengths = torch.as_tensor(lengths_of(n, mean))
-    return inference(
-        lambda: nn.utils.rnn.unpad_sequence(
-            Xp.transpose(0, 1), lengths, batch_first=True
-        )
-    )
+    return inference(lambda: nn.utils.rnn.unpad_sequence(Xp.transpose(0, 1), lengths, batch_first=True))
 
 
 def _train(module: Callable, *inputs: Any) -> Run:
@@ -281,9 +275,7 @@ def _loss(function: Callable, guesses: torch.Tensor) -> Run:
 
 def cross_entropy(n: int, classes: int) -> Run:
     truths = torch.randint(0, classes, (n,))
-    return _loss(
-        lambda yh: functional.cross_entropy(yh, truths), torch.randn(n, classes)
-    )
+    return _loss(lambda yh: functional.cross_entropy(yh, truths), torch.randn(n, classes))
 
 
 def sequence_cross_entropy(n: int, mean: int, classes: int) -> Run:
@@ -306,10 +298,7 @@ def l2_distance(n: int, width: int) -> Run:
 
 def cosine_distance(n: int, width: int) -> Run:
     truths = torch.randn(n, width)
-    return _loss(
-        lambda yh: (1 - functional.cosine_similarity(yh, truths)).mean(),
-        torch.randn(n, width),
-    )
+    return _loss(lambda yh: (1 - functional.cosine_similarity(yh, truths)).mean(), torch.randn(n, width))
 
 
 class Maxout(nn.Module):
@@ -376,13 +365,7 @@ def tagger_train(docs: int) -> Run:
 
 
 def perceptron_module() -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(384, 768),
-        nn.ReLU(),
-        nn.Linear(768, 768),
-        nn.ReLU(),
-        nn.Linear(768, 384),
-    )
+    return nn.Sequential(nn.Linear(384, 768), nn.ReLU(), nn.Linear(768, 768), nn.ReLU(), nn.Linear(768, 384))
 
 
 def perceptron(rows: int) -> Run:

@@ -59,12 +59,7 @@ def jax_pair():
 
 
 def main():
-    pairs = {
-        "torch": torch_pair,
-        "tensorflow": tensorflow_pair,
-        "mxnet": mxnet_pair,
-        "jax": jax_pair,
-    }
+    pairs = {"torch": torch_pair, "tensorflow": tensorflow_pair, "mxnet": mxnet_pair, "jax": jax_pair}
     for name, pair in pairs.items():
         if importlib.util.find_spec(name) is None:
             print(f"{name:<12}not installed")
@@ -72,9 +67,7 @@ def main():
         model, direct = pair()
         assert numpy.isfinite(model.predict(X)).all()
         wrapped, alone = microseconds(functools.partial(model.predict, X), direct)
-        print(
-            f"{name:<12}wrapped {wrapped:8.1f}   alone {alone:8.1f}   overhead {wrapped - alone:6.1f} µs"
-        )
+        print(f"{name:<12}wrapped {wrapped:8.1f}   alone {alone:8.1f}   overhead {wrapped - alone:6.1f} µs")
 
 
 if __name__ == "__main__":

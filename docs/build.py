@@ -19,9 +19,7 @@ STYLE = (
 
 def pages():
     """Every page of the documentation."""
-    yield from (
-        ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
-    )
+    yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))
     yield from sorted((ROOT / "docs").rglob("*.md"))
 
 
@@ -42,13 +40,9 @@ def render():
     try:
         import markdown
     except ImportError:
-        raise SystemExit(
-            'docs/build.py needs markdown: pip install "thinc[docs]"'
-        ) from None
+        raise SystemExit('docs/build.py needs markdown: pip install "thinc[docs]"') from None
     for page in pages():
-        text = re.sub(
-            r"\]\(([^):]+)\.md\b", r"](\1.html", page.read_text(encoding="utf8")
-        )
+        text = re.sub(r"\]\(([^):]+)\.md\b", r"](\1.html", page.read_text(encoding="utf8"))
         body = markdown.markdown(text, extensions=["fenced_code", "tables"])
         target = TARGET / page.relative_to(ROOT).with_suffix(".html")
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -7,16 +7,7 @@ import flax.linen as nn
 import jax
 import numpy
 
-from thinc.api import (
-    Adam,
-    JaxWrapper,
-    LayerNorm,
-    Softmax,
-    chain,
-    fix_random_seed,
-    registry,
-    to_categorical,
-)
+from thinc.api import Adam, JaxWrapper, LayerNorm, Softmax, chain, fix_random_seed, registry, to_categorical
 from thinc.training import evaluate
 
 

@@ -14,9 +14,7 @@ def assert_ulp(got, truth, ulp, atol=0.0):
     if got.size == 0:
         return
     finite = numpy.isfinite(truth)
-    numpy.testing.assert_array_equal(
-        got[~finite].astype("float64"), truth[~finite].astype("float64")
-    )
+    numpy.testing.assert_array_equal(got[~finite].astype("float64"), truth[~finite].astype("float64"))
     want = truth[finite].astype("float64")
     if want.size == 0:
         return

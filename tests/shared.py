@@ -16,12 +16,8 @@ SHARED = Path(os.environ.get("THINC_SHARED", ROOT.parent / "shared"))
 DATA = SHARED / "data"
 SPEC = SHARED / "spec"
 
-needs_shared = pytest.mark.skipif(
-    not SPEC.is_dir(), reason="the shared specification vectors are not on this machine"
-)
-needs_data = pytest.mark.skipif(
-    not DATA.is_dir(), reason="the shared corpora are not on this machine"
-)
+needs_shared = pytest.mark.skipif(not SPEC.is_dir(), reason="the shared specification vectors are not on this machine")
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared corpora are not on this machine")
 
 
 def _decode(value: Any) -> Any:

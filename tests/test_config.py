@@ -17,10 +17,7 @@ def test_names_are_passed_on():
     assert thinc.config.VARIABLE_RE.pattern == r"\$\{[\w\.:]+\}"
 
 
-@pytest.mark.parametrize(
-    "name",
-    "optimizers schedules layers losses initializers datasets ops".split(),
-)
+@pytest.mark.parametrize("name", "optimizers schedules layers losses initializers datasets ops".split())
 def test_registries(name):
     catalogued = getattr(registry, name)
     assert catalogued.namespace == ("thinc", name)

@@ -40,10 +40,7 @@ def test_both_notations_build_the_same_tree(intro):
     text, image = Model("text", None), Model("image", None)
     composed = intro("caption_rater").CaptionRater(text, image)
     infix = intro("infix_operators").CaptionRater(text, image)
-    names = [
-        [node.name for node in model.walk() if not node.layers]
-        for model in (composed, infix)
-    ]
+    names = [[node.name for node in model.walk() if not node.layers] for model in (composed, infix)]
     assert names[0] == names[1]
 
 
@@ -60,9 +57,7 @@ def test_captions_of_handwritten_digits_are_rated(intro, tmp_path):
     rng = numpy.random.RandomState(0)
     captions = []
     for i in chosen:
-        other = (digits[i] + rng.randint(0, 2) * rng.randint(1, len(names))) % len(
-            names
-        )
+        other = (digits[i] + rng.randint(0, 2) * rng.randint(1, len(names))) % len(names)
         intro("captioned_images").write_pgm(tmp_path / f"{i}.pgm", images[i])
         captions.append(f"{i}.pgm\ta {names[other]}\t{int(other == digits[i])}\n")
     (tmp_path / "captions.tsv").write_text("".join(captions), encoding="utf8")

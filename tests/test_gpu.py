@@ -19,10 +19,7 @@ from thinc.api import CupyOps, NumpyOps, Ops, fix_random_seed, registry
 from thinc.testing import check_gradients
 from thinc.types import Padded, Pairs, Ragged
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not compat.has_cupy_gpu, reason="no GPU that CuPy can use"),
-]
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not compat.has_cupy_gpu, reason="no GPU that CuPy can use")]
 
 
 def moved(value, convert):
@@ -30,12 +27,7 @@ def moved(value, convert):
     if isinstance(value, Ragged):
         return Ragged(convert(value.dataXd), convert(value.lengths))
     if isinstance(value, Padded):
-        return Padded(
-            *(
-                convert(a)
-                for a in (value.data, value.size_at_t, value.lengths, value.indices)
-            )
-        )
+        return Padded(*(convert(a) for a in (value.data, value.size_at_t, value.lengths, value.indices)))
     if isinstance(value, Pairs):
         return Pairs(moved(value.one, convert), moved(value.two, convert))
     if isinstance(value, (list, tuple)):
@@ -84,9 +76,7 @@ def test_layer(case):
     assert all(isinstance(node.ops, NumpyOps) for node in model.walk())
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in LAYERS if case.differentiable], ids=str
-)
+@pytest.mark.parametrize("case", [case for case in LAYERS if case.differentiable], ids=str)
 def test_gradient(case):
     X = case.inputs(numpy.random.RandomState(1))
     if not float_arrays(X):
@@ -95,16 +85,14 @@ def test_gradient(case):
     model = case.build()
     model.initialize(X=cast(copy.deepcopy(X), "float32"), Y=case.outputs(X))
     model.to_gpu(0)
-    check_gradients(
-        model, to_gpu(X), h=case.h, tolerance=case.tolerance, constants=case.constants
-    )
+    check_gradients(model, to_gpu(X), h=case.h, tolerance=case.tolerance, constants=case.constants)
 
 
 @pytest.mark.parametrize("name", ["tagger", "bilstm"])
 def test_training_reaches_the_score_of_the_cpu(name):
-    from thinc._config_check import settle
     from thinc.cli import CONFIGS
     from thinc.training import initialize, train
+    from thinc.training.config_check import settle
 
     corpus = registry.datasets.get("python_source.v1")(limit=20)
     data, scores = corpus.read(), []
@@ -127,9 +115,7 @@ def test_a_step_does_not_wait_for_the_gpu(monkeypatch):
 
     ops = CupyOps()
     X = ops.asarray(numpy.random.RandomState(0).normal(size=(64, 32)).astype("f"))
-    model = chain(
-        Maxout(32, 32, dropout=0.1, normalize=True), Softmax(8, 32)
-    ).initialize()
+    model = chain(Maxout(32, 32, dropout=0.1, normalize=True), Softmax(8, 32)).initialize()
     model.to_gpu(0)
     optimizer = Adam(0.001)
     waits = []

@@ -157,17 +157,13 @@ def test_present_packages(compat, monkeypatch):
         raise CUDARuntimeError("no driver")
 
     cupy = types.ModuleType("cupy")
-    runtime = types.SimpleNamespace(
-        CUDARuntimeError=CUDARuntimeError, getDeviceCount=count
-    )
+    runtime = types.SimpleNamespace(CUDARuntimeError=CUDARuntimeError, getDeviceCount=count)
     cupy.cuda = types.SimpleNamespace(runtime=runtime)
     cupy.__version__ = "13.1.0"
     cupy.from_dlpack = "from_dlpack"
     torch = types.ModuleType("torch")
     torch.__version__ = "2.4.0+cpu"
-    torch.cuda = types.SimpleNamespace(
-        device_count=lambda: 2, is_available=lambda: True
-    )
+    torch.cuda = types.SimpleNamespace(device_count=lambda: 2, is_available=lambda: True)
     torch.backends = types.SimpleNamespace()
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setitem(sys.modules, "cupyx", types.ModuleType("cupyx"))

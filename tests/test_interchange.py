@@ -14,8 +14,7 @@ RECORDED = model_bytes.read(SCRIPT.with_suffix(".msgpack"))
 REFERENCE = os.environ.get("THINC_REFERENCE", "")
 
 needs_reference = pytest.mark.skipif(
-    not REFERENCE,
-    reason="set THINC_REFERENCE to an interpreter that has the published thinc 8.3",
+    not REFERENCE, reason="set THINC_REFERENCE to an interpreter that has the published thinc 8.3"
 )
 
 
@@ -47,9 +46,7 @@ def test_other_weights_do_not_predict_the_same():
 
 
 @needs_reference
-@pytest.mark.parametrize(
-    "writer, reader", [(sys.executable, REFERENCE), (REFERENCE, sys.executable)]
-)
+@pytest.mark.parametrize("writer, reader", [(sys.executable, REFERENCE), (REFERENCE, sys.executable)])
 def test_the_other_release(tmp_path, writer, reader):
     path = tmp_path / "models.msgpack"
     run(writer, "write", path)

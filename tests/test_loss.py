@@ -8,13 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from thinc.api import (
-    CategoricalCrossentropy,
-    CosineDistance,
-    L2Distance,
-    SequenceCategoricalCrossentropy,
-    registry,
-)
+from thinc.api import CategoricalCrossentropy, CosineDistance, L2Distance, SequenceCategoricalCrossentropy, registry
 from thinc.loss import Loss
 
 NAMES = ["ant", "bee", "cat"]
@@ -25,15 +19,7 @@ def probabilities(n_rows, n_classes=3, seed=0):
     return (scores / scores.sum(axis=1, keepdims=True)).astype("float32")
 
 
-def cross_entropy_gradient(
-    guesses,
-    truths,
-    names=None,
-    missing=None,
-    prefix=None,
-    smoothing=0.0,
-    normalize=True,
-):
+def cross_entropy_gradient(guesses, truths, names=None, missing=None, prefix=None, smoothing=0.0, normalize=True):
     """One row and one class at a time; truths are ids, names or None."""
     n_rows, n_classes = guesses.shape
     grad = [[0.0] * n_classes for _ in range(n_rows)]
@@ -75,29 +61,21 @@ def check_cross_entropy(loss, guesses, truths, expected):
 def test_ids(truths, normalize, smoothing, as_list):
     guesses = probabilities(len(truths))
     loss = CategoricalCrossentropy(normalize=normalize, label_smoothing=smoothing)
-    expected = cross_entropy_gradient(
-        guesses, truths, normalize=normalize, smoothing=smoothing
-    )
+    expected = cross_entropy_gradient(guesses, truths, normalize=normalize, smoothing=smoothing)
     given_truths = truths if as_list else numpy.array(truths, dtype="int32")
     check_cross_entropy(loss, guesses, given_truths, expected)
 
 
 @settings(deadline=None)
 @given(
-    truths=st.lists(
-        st.sampled_from([*NAMES, *["!" + name for name in NAMES], None]), max_size=8
-    ),
+    truths=st.lists(st.sampled_from([*NAMES, *["!" + name for name in NAMES], None]), max_size=8),
     normalize=st.booleans(),
     smoothing=st.sampled_from([0.0, 0.2]),
 )
 def test_names_negated_and_missing(truths, normalize, smoothing):
     guesses = probabilities(len(truths))
-    loss = CategoricalCrossentropy(
-        names=NAMES, neg_prefix="!", normalize=normalize, label_smoothing=smoothing
-    )
-    expected = cross_entropy_gradient(
-        guesses, truths, NAMES, prefix="!", normalize=normalize, smoothing=smoothing
-    )
+    loss = CategoricalCrossentropy(names=NAMES, neg_prefix="!", normalize=normalize, label_smoothing=smoothing)
+    expected = cross_entropy_gradient(guesses, truths, NAMES, prefix="!", normalize=normalize, smoothing=smoothing)
     check_cross_entropy(loss, guesses, truths, expected)
 
 
@@ -165,12 +143,7 @@ def test_the_gradient_is_that_of_softmax_and_cross_entropy():
         ({}, [[0.5, 0.5]], [[2.0, 0.0]], "truth values outside the"),
         ({}, [[0.5, 0.5]], [0, 1], "mismatched shapes: (1, 2) vs (2, 2)"),
         ({}, [[0.5, 0.5]], ["ant"], "strings without names"),
-        (
-            {"names": NAMES},
-            [[0.5, 0.5]],
-            [0],
-            "got 3 names and guesses of shape (1, 2)",
-        ),
+        ({"names": NAMES}, [[0.5, 0.5]], [0], "got 3 names and guesses of shape (1, 2)"),
         ({"label_smoothing": 0.1}, [[0.5, 0.5]], [[1.0, 0.0]], "label_smoothing = 0.1"),
         ({"label_smoothing": 0.6}, [[0.5, 0.5]], [1], "less than 0.5, but found 0.6"),
         ({"label_smoothing": -0.1}, [[0.5, 0.5]], [1], "greater than or equal to 0"),
@@ -211,10 +184,7 @@ def test_sequences(lengths, normalize, kind):
     loss = SequenceCategoricalCrossentropy(normalize=normalize, names=NAMES)
     grads, value = loss(guesses, truths)
     scale = len(lengths) if normalize and lengths else 1
-    expected = [
-        cross_entropy_gradient(yh, y.tolist(), normalize=False) / scale
-        for yh, y in zip(guesses, ids)
-    ]
+    expected = [cross_entropy_gradient(yh, y.tolist(), normalize=False) / scale for yh, y in zip(guesses, ids)]
     assert len(grads) == len(expected)
     for grad, right in zip(grads, expected):
         assert grad.shape == right.shape
@@ -302,10 +272,7 @@ FULL = {"normalize": False, "names": NAMES, "missing_value": "cat", "neg_prefix"
         ("CategoricalCrossentropy.v2", FULL),
         ("CategoricalCrossentropy.v3", {**FULL, "label_smoothing": 0.1}),
         ("SequenceCategoricalCrossentropy.v1", {k: FULL[k] for k in list(FULL)[:2]}),
-        (
-            "SequenceCategoricalCrossentropy.v2",
-            {k: FULL[k] for k in ("normalize", "names", "neg_prefix")},
-        ),
+        ("SequenceCategoricalCrossentropy.v2", {k: FULL[k] for k in ("normalize", "names", "neg_prefix")}),
         ("SequenceCategoricalCrossentropy.v3", {**FULL, "label_smoothing": 0.1}),
         ("L2Distance.v1", {"normalize": False}),
         ("CosineDistance.v1", {"normalize": False, "ignore_zeros": True}),

@@ -7,17 +7,7 @@ from math import sqrt
 import numpy
 import pytest
 
-from thinc.api import (
-    SGD,
-    Adam,
-    Linear,
-    Optimizer,
-    RAdam,
-    constant,
-    decaying,
-    plateau,
-    registry,
-)
+from thinc.api import SGD, Adam, Linear, Optimizer, RAdam, constant, decaying, plateau, registry
 from thinc.util import gpu_is_available
 
 KEY = (1, "W")
@@ -95,9 +85,7 @@ def test_steps(name, lr_scale, dtype):
     w = gradients()[0].astype(dtype)
     names = {"beta1": "b1", "beta2": "b2", "L2_is_weight_decay": "decay"}
     numbers = {names.get(key, key): value for key, value in settings.items()}
-    reference = [
-        Reference(float(x), name.split()[0], 0.01, **numbers) for x in w.ravel()
-    ]
+    reference = [Reference(float(x), name.split()[0], 0.01, **numbers) for x in w.ravel()]
     for g in gradients():
         g = g.astype(dtype)
         for one, x in zip(reference, g.ravel()):
@@ -108,16 +96,12 @@ def test_steps(name, lr_scale, dtype):
     assert w.ravel() == pytest.approx([one.w for one in reference], abs=tolerance)
     average = optimizer.averages[KEY]
     assert average.shape == w.shape and average.dtype == w.dtype
-    assert average.ravel() == pytest.approx(
-        [one.ema for one in reference], abs=tolerance
-    )
+    assert average.ravel() == pytest.approx([one.ema for one in reference], abs=tolerance)
 
 
 @pytest.mark.parametrize("L2", [0.0, 0.5])
 def test_clipping_is_by_the_norm_of_the_whole_gradient(L2):
-    optimizer = SGD(
-        1.0, grad_clip=2.0, L2=L2, L2_is_weight_decay=False, use_averages=False
-    )
+    optimizer = SGD(1.0, grad_clip=2.0, L2=L2, L2_is_weight_decay=False, use_averages=False)
     w = numpy.array([[1.0, 2.0]], dtype="float32")
     g = numpy.array([[3.0, 4.0]], dtype="float32")
     full = g + L2 * w
@@ -135,9 +119,7 @@ def test_any_layout_and_dtype_gives_the_same(make, layout):
     if layout == "strided":
         w_odd = numpy.zeros((8, 6), dtype="float32")[::2]
     else:
-        w_odd = numpy.zeros(
-            (4, 6), dtype="float32", order="F" if layout == "fortran" else "C"
-        )
+        w_odd = numpy.zeros((4, 6), dtype="float32", order="F" if layout == "fortran" else "C")
     w_odd[...] = w
     for g in gradients((4, 6))[:5]:
         g_odd = g.astype("float64") if layout == "mixed" else g.copy(order="F")
@@ -254,10 +236,7 @@ def test_state_round_trip(how):
 
 def test_bytes_want_the_same_schedules():
     data = Adam(constant(0.1)).to_bytes()
-    with pytest.raises(
-        ValueError,
-        match=r"expected the attributes with schedules to be \['learn_rate'\], .*got \[\]",
-    ):
+    with pytest.raises(ValueError, match=r"expected the attributes with schedules to be \['learn_rate'\], .*got \[\]"):
         Adam(0.1).from_bytes(data)
 
 
@@ -320,9 +299,7 @@ def test_moving_to_a_gpu_that_is_not_there():
 def test_all_at_once_is_one_by_one(make, use_averages):
     def parameters():
         rng = numpy.random.RandomState(0)
-        for i, (shape, dtype) in enumerate(
-            [((3, 2), "f"), ((5,), "d"), ((0, 2), "f"), ((4, 3), "f"), ((2,), "f2")]
-        ):
+        for i, (shape, dtype) in enumerate([((3, 2), "f"), ((5,), "d"), ((0, 2), "f"), ((4, 3), "f"), ((2,), "f2")]):
             weights, gradient = rng.normal(size=(2, *shape)).astype(dtype)
             if i == 3:  # no kernel updates what lies apart
                 weights = numpy.repeat(weights, 2, axis=1)[:, ::2]

@@ -82,9 +82,7 @@ def test_slanted_triangular():
 
 
 def test_warmup_linear():
-    assert take(warmup_linear(1.0, 2, 10), 11) == [
-        *(0.0, 0.5, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125, 0.0)
-    ]
+    assert take(warmup_linear(1.0, 2, 10), 11) == [*(0.0, 0.5, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125, 0.0)]
     assert take(warmup_linear(1.0, 0, 0), 2) == [0.0, 0.0]
 
 

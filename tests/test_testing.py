@@ -5,18 +5,7 @@ import random
 import numpy
 import pytest
 
-from thinc.api import (
-    ArgsKwargs,
-    Dropout,
-    Linear,
-    Model,
-    NumpyOps,
-    Padded,
-    Ragged,
-    chain,
-    with_array2d,
-    with_padded,
-)
+from thinc.api import ArgsKwargs, Dropout, Linear, Model, NumpyOps, Padded, Ragged, chain, with_array2d, with_padded
 from thinc.testing import check_gradients
 from thinc.types import Pairs
 from thinc.util import convert_recursive, is_xp_array
@@ -43,9 +32,7 @@ def scale_arrays(data, factor):
 
 def scaling(forward_factor, backward_factor):
     def forward(model, X, is_train):
-        return scale_arrays(X, forward_factor), lambda dY: scale_arrays(
-            dY, backward_factor
-        )
+        return scale_arrays(X, forward_factor), lambda dY: scale_arrays(dY, backward_factor)
 
     return Model("scaling", forward)
 

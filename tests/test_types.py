@@ -167,9 +167,7 @@ def test_ragged_slices_like_a_list(lengths, start, stop, step):
     batch = ragged((2, 2), lengths, extra=1)
     key = slice(start, stop, step)
     found = batch[key]
-    assert [each.tolist() for each in sequences(found)] == [
-        each.tolist() for each in sequences(batch)[key]
-    ]
+    assert [each.tolist() for each in sequences(found)] == [each.tolist() for each in sequences(batch)[key]]
     assert found.dataXd.shape[1:] == (2, 2)
 
 
@@ -189,9 +187,7 @@ def test_ragged_iterates():
     assert [each.lengths.tolist() for each in ragged()] == [[2], [0], [3], [1]]
 
 
-@pytest.mark.parametrize(
-    "shape,matrix", [((), (6, 1)), ((3,), (6, 3)), ((2, 5), (6, 10))]
-)
+@pytest.mark.parametrize("shape,matrix", [((), (6, 1)), ((3,), (6, 3)), ((2, 5), (6, 10))])
 def test_ragged_stores_a_matrix(shape, matrix):
     batch = ragged(shape)
     assert batch.data.shape == matrix

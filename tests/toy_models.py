@@ -35,9 +35,7 @@ def linear_init(model, X=None, Y=None):
 
 def linear(nO=None, nI=None):
     dims = {"nO": nO, "nI": nI}
-    return Model(
-        "linear", linear_forward, init=linear_init, dims=dims, params={"W": None}
-    )
+    return Model("linear", linear_forward, init=linear_init, dims=dims, params={"W": None})
 
 
 def sequence(*layers):

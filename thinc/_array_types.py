@@ -36,16 +36,7 @@ from typing import (
 import numpy
 
 if TYPE_CHECKING:
-    from .types import (
-        Floats1d,
-        Floats2d,
-        Floats3d,
-        Floats4d,
-        Ints1d,
-        Ints2d,
-        Ints3d,
-        Ints4d,
-    )
+    from .types import Floats1d, Floats2d, Floats3d, Floats4d, Ints1d, Ints2d, Ints3d, Ints4d
 
 ArrayT = TypeVar("ArrayT")
 SelfT = TypeVar("SelfT")
@@ -79,9 +70,7 @@ ListXd = Union[List1d, List2d, List3d, List4d]
 Shape = Tuple[int, ...]
 DTypesFloat = Literal["f", "float32", "float16", "float64"]
 DTypesInt = Literal["i", "int32", "int64", "uint32", "uint64"]
-DTypes = Literal[
-    "f", "i", "float16", "float32", "float64", "int32", "int64", "uint32", "uint64"
-]
+DTypes = Literal["f", "i", "float16", "float32", "float64", "int32", "int64", "uint32", "uint64"]
 
 Tru = Literal[True]
 Fal = Literal[False]
@@ -123,12 +112,7 @@ _2_Key2d = Union[Tuple[Slicish, Slicish], Slicish]
 _2_AllKeys = Union[_2_KeyScalar, _2_Key1d, _2_Key2d]
 
 _3_KeyScalar = Tuple[int, int, int]
-_3_Key1d = Union[
-    Tuple[int, int],
-    Tuple[int, int, Slicish],
-    Tuple[int, Slicish, int],
-    Tuple[Slicish, int, int],
-]
+_3_Key1d = Union[Tuple[int, int], Tuple[int, int, Slicish], Tuple[int, Slicish, int], Tuple[Slicish, int, int]]
 _3_Key2d = Union[
     int,
     Tuple[int, Slicish],
@@ -173,10 +157,7 @@ _4_Key3d = Union[
     Tuple[Slicish, Slicish, Slicish, int],
 ]
 _4_Key4d = Union[
-    Slicish,
-    Tuple[Slicish, Slicish],
-    Tuple[Slicish, Slicish, Slicish],
-    Tuple[Slicish, Slicish, Slicish, Slicish],
+    Slicish, Tuple[Slicish, Slicish], Tuple[Slicish, Slicish, Slicish], Tuple[Slicish, Slicish, Slicish, Slicish]
 ]
 _4_AllKeys = Union[_4_KeyScalar, _4_Key1d, _4_Key2d, _4_Key3d, _4_Key4d]
 
@@ -189,9 +170,7 @@ def validate_array(obj, ndim=None, dtype=None):
     `dtype` is "f" for float32 or "i" for int32, int64, uint32, uint64.
     """
     cupy = sys.modules.get("cupy")
-    is_array = isinstance(obj, numpy.ndarray) or (
-        cupy is not None and isinstance(obj, cupy.ndarray)
-    )
+    is_array = isinstance(obj, numpy.ndarray) or (cupy is not None and isinstance(obj, cupy.ndarray))
     if not is_array:
         raise ValueError(f"expected an array, got {type(obj).__name__}")
     problems = []
@@ -256,12 +235,7 @@ class _Array(Sized, Container):
 
     # Methods that leave the values as they are
     def astype(
-        self: ArrayT,
-        dtype: DTypes,
-        order: str = ...,
-        casting: str = ...,
-        subok: bool = ...,
-        copy: bool = ...,
+        self: ArrayT, dtype: DTypes, order: str = ..., casting: str = ..., subok: bool = ..., copy: bool = ...
     ) -> ArrayT: ...
     def copy(self: ArrayT, order: str = ...) -> ArrayT: ...
     def fill(self, value: Any) -> None: ...
@@ -277,33 +251,17 @@ class _Array(Sized, Container):
     def squeeze(self, axis: Union[int, Shape] = ...): ...
 
     # Methods that calculate
-    def all(
-        self, axis: int = -1, out: Optional[ArrayT] = None, keepdims: bool = False
-    ) -> ArrayT: ...
-    def any(
-        self, axis: int = -1, out: Optional[ArrayT] = None, keepdims: bool = False
-    ) -> ArrayT: ...
-    def argmax(
-        self, keepdims: bool = False, axis: int = -1, out: Optional["_Array"] = None
-    ) -> Any: ...
+    def all(self, axis: int = -1, out: Optional[ArrayT] = None, keepdims: bool = False) -> ArrayT: ...
+    def any(self, axis: int = -1, out: Optional[ArrayT] = None, keepdims: bool = False) -> ArrayT: ...
+    def argmax(self, keepdims: bool = False, axis: int = -1, out: Optional["_Array"] = None) -> Any: ...
     def argmin(self, axis: int = -1, out: Optional[ArrayT] = None) -> ArrayT: ...
     def clip(self, a_min: Any, a_max: Any, out: Optional[ArrayT]) -> ArrayT: ...
     def max(self, axis: int = -1, out: Optional[ArrayT] = None) -> ArrayT: ...
-    def mean(
-        self,
-        keepdims: bool = False,
-        axis: int = -1,
-        dtype: Optional[DTypes] = None,
-        out: Any = None,
-    ) -> Any: ...
+    def mean(self, keepdims: bool = False, axis: int = -1, dtype: Optional[DTypes] = None, out: Any = None) -> Any: ...
     def min(self, axis: int = -1, out: Optional[ArrayT] = None) -> ArrayT: ...
     def nonzero(self: SelfT) -> SelfT: ...
     def prod(
-        self,
-        axis: int = -1,
-        dtype: Optional[DTypes] = None,
-        out: Optional[ArrayT] = None,
-        keepdims: bool = False,
+        self, axis: int = -1, dtype: Optional[DTypes] = None, out: Optional[ArrayT] = None, keepdims: bool = False
     ) -> ArrayT: ...
     def round(self, decimals: int = 0, out: Optional[ArrayT] = None) -> ArrayT: ...
     def var(
@@ -422,20 +380,12 @@ class _Array1d(_Array, Generic[_S, _A1]):
     def __getitem__(self, key: _1_AllKeys) -> Any: ...
     def flatten(self: SelfT, order: str = ...) -> SelfT: ...
     def ravel(self: SelfT, order: str = ...) -> SelfT: ...
-    def cumsum(
-        self, *, keepdims: bool = False, axis: _1_AllAx = None, out: Any = None
-    ) -> _A1: ...
+    def cumsum(self, *, keepdims: bool = False, axis: _1_AllAx = None, out: Any = None) -> _A1: ...
     @overload
-    def sum(
-        self, *, keepdims: Tru, axis: _1_AllAx = None, out: Optional[_A1] = None
-    ) -> _A1: ...
+    def sum(self, *, keepdims: Tru, axis: _1_AllAx = None, out: Optional[_A1] = None) -> _A1: ...
     @overload
-    def sum(
-        self, *, keepdims: Fal = False, axis: _1_AllAx = None, out: Optional[_A1] = None
-    ) -> _S: ...
-    def sum(
-        self, *, keepdims: bool = False, axis: _1_AllAx = None, out: Any = None
-    ) -> Any: ...
+    def sum(self, *, keepdims: Fal = False, axis: _1_AllAx = None, out: Optional[_A1] = None) -> _S: ...
+    def sum(self, *, keepdims: bool = False, axis: _1_AllAx = None, out: Any = None) -> Any: ...
 
 
 class _Array2d(_Array, Generic[_S, _A1, _A2]):
@@ -456,20 +406,12 @@ class _Array2d(_Array, Generic[_S, _A1, _A2]):
     def __getitem__(self, key: _2_AllKeys) -> Any: ...
     def __setitem__(self, key: _2_AllKeys, value: Union[_S, _A1, _A2]) -> None: ...
     @overload
-    def sum(
-        self, *, keepdims: Tru, axis: _2_AllAx = None, out: Optional[_A2] = None
-    ) -> _A2: ...
+    def sum(self, *, keepdims: Tru, axis: _2_AllAx = None, out: Optional[_A2] = None) -> _A2: ...
     @overload
-    def sum(
-        self, *, keepdims: Fal = False, axis: OneAx, out: Optional[_A1] = None
-    ) -> _A1: ...
+    def sum(self, *, keepdims: Fal = False, axis: OneAx, out: Optional[_A1] = None) -> _A1: ...
     @overload
-    def sum(
-        self, *, keepdims: Fal = False, axis: Optional[TwoAx] = None, out: None = None
-    ) -> _S: ...
-    def sum(
-        self, *, keepdims: bool = False, axis: _2_AllAx = None, out: Any = None
-    ) -> Any: ...
+    def sum(self, *, keepdims: Fal = False, axis: Optional[TwoAx] = None, out: None = None) -> _S: ...
+    def sum(self, *, keepdims: bool = False, axis: _2_AllAx = None, out: Any = None) -> Any: ...
 
 
 class _Array3d(_Array, Generic[_S, _A1, _A2, _A3]):
@@ -493,24 +435,14 @@ class _Array3d(_Array, Generic[_S, _A1, _A2, _A3]):
     def __getitem__(self, key: _3_AllKeys) -> Any: ...
     def __setitem__(self, key: _3_AllKeys, value: Union[_S, _A1, _A2, _A3]) -> None: ...
     @overload
-    def sum(
-        self, *, keepdims: Tru, axis: _3_AllAx = None, out: Optional[_A3] = None
-    ) -> _A3: ...
+    def sum(self, *, keepdims: Tru, axis: _3_AllAx = None, out: Optional[_A3] = None) -> _A3: ...
     @overload
-    def sum(
-        self, *, keepdims: Fal = False, axis: OneAx, out: Optional[_A2] = None
-    ) -> _A2: ...
+    def sum(self, *, keepdims: Fal = False, axis: OneAx, out: Optional[_A2] = None) -> _A2: ...
     @overload
-    def sum(
-        self, *, keepdims: Fal = False, axis: TwoAx, out: Optional[_A1] = None
-    ) -> _A1: ...
+    def sum(self, *, keepdims: Fal = False, axis: TwoAx, out: Optional[_A1] = None) -> _A1: ...
     @overload
-    def sum(
-        self, *, keepdims: Fal = False, axis: Optional[ThreeAx] = None, out: None = None
-    ) -> _S: ...
-    def sum(
-        self, *, keepdims: bool = False, axis: _3_AllAx = None, out: Any = None
-    ) -> Any: ...
+    def sum(self, *, keepdims: Fal = False, axis: Optional[ThreeAx] = None, out: None = None) -> _S: ...
+    def sum(self, *, keepdims: bool = False, axis: _3_AllAx = None, out: Any = None) -> Any: ...
 
 
 class _Array4d(_Array, Generic[_S, _A1, _A2, _A3, _A4]):
@@ -534,29 +466,15 @@ class _Array4d(_Array, Generic[_S, _A1, _A2, _A3, _A4]):
     @overload
     def __getitem__(self, key: _4_Key4d) -> _A4: ...
     def __getitem__(self, key: _4_AllKeys) -> Any: ...
-    def __setitem__(
-        self, key: _4_AllKeys, value: Union[_S, _A1, _A2, _A3, _A4]
-    ) -> None: ...
+    def __setitem__(self, key: _4_AllKeys, value: Union[_S, _A1, _A2, _A3, _A4]) -> None: ...
     @overload
-    def sum(
-        self, *, keepdims: Tru, axis: _4_AllAx = None, out: Optional[_A4] = None
-    ) -> _A4: ...
+    def sum(self, *, keepdims: Tru, axis: _4_AllAx = None, out: Optional[_A4] = None) -> _A4: ...
     @overload
-    def sum(
-        self, *, keepdims: Fal = False, axis: OneAx, out: Optional[_A3] = None
-    ) -> _A3: ...
+    def sum(self, *, keepdims: Fal = False, axis: OneAx, out: Optional[_A3] = None) -> _A3: ...
     @overload
-    def sum(
-        self, *, keepdims: Fal = False, axis: TwoAx, out: Optional[_A2] = None
-    ) -> _A2: ...
+    def sum(self, *, keepdims: Fal = False, axis: TwoAx, out: Optional[_A2] = None) -> _A2: ...
     @overload
-    def sum(
-        self, *, keepdims: Fal = False, axis: ThreeAx, out: Optional[_A1] = None
-    ) -> _A1: ...
+    def sum(self, *, keepdims: Fal = False, axis: ThreeAx, out: Optional[_A1] = None) -> _A1: ...
     @overload
-    def sum(
-        self, *, keepdims: Fal = False, axis: Optional[FourAx] = None, out: None = None
-    ) -> _S: ...
-    def sum(
-        self, *, keepdims: bool = False, axis: _4_AllAx = None, out: Any = None
-    ) -> Any: ...
+    def sum(self, *, keepdims: Fal = False, axis: Optional[FourAx] = None, out: None = None) -> _S: ...
+    def sum(self, *, keepdims: bool = False, axis: _4_AllAx = None, out: Any = None) -> Any: ...

@@ -40,11 +40,7 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 # Under another name there.
-_RENAMED = {
-    "mx": ("thinc.compat", "mxnet"),
-    "tf": ("thinc.compat", "tensorflow"),
-    "types": ("thinc", "types"),
-}
+_RENAMED = {"mx": ("thinc.compat", "mxnet"), "tf": ("thinc.compat", "tensorflow"), "types": ("thinc", "types")}
 
 
 def serve(package: str) -> None:

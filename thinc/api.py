@@ -21,22 +21,9 @@ from .backends import (
     use_pytorch_for_gpu_memory,
     use_tensorflow_for_gpu_memory,
 )
-from .compat import (
-    enable_mxnet,
-    enable_tensorflow,
-)
-from .config import (
-    Config,
-    ConfigValidationError,
-    registry,
-)
-from .initializers import (
-    configure_normal_init,
-    glorot_uniform_init,
-    normal_init,
-    uniform_init,
-    zero_init,
-)
+from .compat import enable_mxnet, enable_tensorflow
+from .config import Config, ConfigValidationError, registry
+from .initializers import configure_normal_init, glorot_uniform_init, normal_init, uniform_init, zero_init
 from .layers import (
     LSTM,
     CauchySimilarity,
@@ -128,26 +115,9 @@ from .layers import (
     with_reshape,
     with_signpost_interval,
 )
-from .loss import (
-    CategoricalCrossentropy,
-    CosineDistance,
-    L2Distance,
-    SequenceCategoricalCrossentropy,
-)
-from .model import (
-    Model,
-    change_attr_values,
-    deserialize_attr,
-    serialize_attr,
-    set_dropout_rate,
-    wrap_model_recursive,
-)
-from .optimizers import (
-    SGD,
-    Adam,
-    Optimizer,
-    RAdam,
-)
+from .loss import CategoricalCrossentropy, CosineDistance, L2Distance, SequenceCategoricalCrossentropy
+from .model import Model, change_attr_values, deserialize_attr, serialize_attr, set_dropout_rate, wrap_model_recursive
+from .optimizers import SGD, Adam, Optimizer, RAdam
 from .schedules import (
     Schedule,
     compounding,
@@ -172,12 +142,7 @@ from .shims import (
     keras_model_fns,
     maybe_handshake_model,
 )
-from .types import (
-    ArgsKwargs,
-    Padded,
-    Ragged,
-    Unserializable,
-)
+from .types import ArgsKwargs, Padded, Ragged, Unserializable
 from .util import (
     DataValidationError,
     data_validation,

@@ -80,9 +80,7 @@ def _find_cupy() -> Dict[str, Any]:
         "cupyx": cupyx,
         "cublas": cublas,
         "cupy_version": version,
-        "cupy_from_dlpack": (
-            cupy.from_dlpack if version.major >= 10 else cupy.fromDlpack
-        ),
+        "cupy_from_dlpack": (cupy.from_dlpack if version.major >= 10 else cupy.fromDlpack),
         "has_cupy": True,
         "has_cupy_gpu": has_device,
     }
@@ -167,16 +165,7 @@ def _find_gpu() -> Dict[str, Any]:
 
 _FINDERS: Dict[str, Callable[[], Dict[str, Any]]] = {
     **dict.fromkeys(
-        (
-            "cupy",
-            "cupyx",
-            "cublas",
-            "cupy_version",
-            "cupy_from_dlpack",
-            "has_cupy",
-            "has_cupy_gpu",
-        ),
-        _find_cupy,
+        ("cupy", "cupyx", "cublas", "cupy_version", "cupy_from_dlpack", "has_cupy", "has_cupy_gpu"), _find_cupy
     ),
     **dict.fromkeys(
         (
@@ -248,8 +237,7 @@ def enable_mxnet() -> None:
 
 def _warn_deprecated(framework: str, wrapper: str) -> None:
     warnings.warn(
-        f"{framework} support is deprecated. To keep it for good, copy {wrapper} and "
-        f"its shim into your own package.",
+        f"{framework} support is deprecated. To keep it for good, copy {wrapper} and its shim into your own package.",
         DeprecationWarning,
         stacklevel=3,
     )
@@ -285,9 +273,7 @@ def _old_numpy_names() -> Iterator[None]:
         "trapz": getattr(numpy, "trapezoid", None),
         "round_": numpy.round,
         "msort": lambda a: numpy.sort(a, axis=0),
-        **dict.fromkeys(
-            "fv ipmt irr mirr nper npv pmt ppmt pv rate".split(), _dropped_by_numpy
-        ),
+        **dict.fromkeys("fv ipmt irr mirr nper npv pmt ppmt pv rate".split(), _dropped_by_numpy),
     }
     lent = []
     with warnings.catch_warnings():
@@ -309,13 +295,4 @@ def _dropped_by_numpy(*args: Any, **kwargs: Any) -> None:
     raise NotImplementedError("NumPy no longer has financial functions")
 
 
-__all__ = [
-    "cupy",
-    "cupyx",
-    "torch",
-    "tensorflow",
-    "mxnet",
-    "h5py",
-    "os_signpost",
-    "require_cupy",
-]
+__all__ = ["cupy", "cupyx", "torch", "tensorflow", "mxnet", "h5py", "os_signpost", "require_cupy"]

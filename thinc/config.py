@@ -23,9 +23,7 @@ class registry(confection.registry):
     schedules: Decorator = catalogue.create("thinc", "schedules", entry_points=True)
     layers: Decorator = catalogue.create("thinc", "layers", entry_points=True)
     losses: Decorator = catalogue.create("thinc", "losses", entry_points=True)
-    initializers: Decorator = catalogue.create(
-        "thinc", "initializers", entry_points=True
-    )
+    initializers: Decorator = catalogue.create("thinc", "initializers", entry_points=True)
     datasets: Decorator = catalogue.create("thinc", "datasets", entry_points=True)
     ops: Decorator = catalogue.create("thinc", "ops", entry_points=True)
 
@@ -37,12 +35,9 @@ class registry(confection.registry):
         """
         if hasattr(cls, registry_name):
             raise ValueError(
-                f"registry.create: {cls.__name__} has an attribute {registry_name!r} "
-                f"already; choose another name"
+                f"registry.create: {cls.__name__} has an attribute {registry_name!r} already; choose another name"
             )
-        catalogued: Decorator = catalogue.create(
-            "thinc", registry_name, entry_points=entry_points
-        )
+        catalogued: Decorator = catalogue.create("thinc", registry_name, entry_points=entry_points)
         setattr(cls, registry_name, catalogued)
 
 

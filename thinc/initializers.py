@@ -123,17 +123,13 @@ def configure_zero_init() -> Callable[[FloatsXd], FloatsXd]:
     return partial(zero_init)
 
 
-def uniform_init(
-    ops: Ops, shape: Shape, *, lo: float = -0.1, hi: float = 0.1
-) -> FloatsXd:
+def uniform_init(ops: Ops, shape: Shape, *, lo: float = -0.1, hi: float = 0.1) -> FloatsXd:
     """U(lo, hi)."""
     return _uniform(ops, shape, lo, hi)
 
 
 @registry.initializers("uniform_init.v1")
-def configure_uniform_init(
-    *, lo: float = -0.1, hi: float = 0.1
-) -> Callable[[FloatsXd], FloatsXd]:
+def configure_uniform_init(*, lo: float = -0.1, hi: float = 0.1) -> Callable[[FloatsXd], FloatsXd]:
     return partial(uniform_init, lo=lo, hi=hi)
 
 

@@ -7,31 +7,14 @@ Over 500 lines: four losses in the versions of the registry.
 """
 
 from itertools import accumulate, chain
-from typing import (
-    Any,
-    Dict,
-    Generic,
-    List,
-    Optional,
-    Sequence,
-    Tuple,
-    TypeVar,
-    Union,
-    cast,
-)
+from typing import Any, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar, Union, cast
 
 from .backends import get_array_ops
 from .config import registry
 from .types import Floats2d, Ints1d
 from .util import check_smoothing, get_array_module, to_categorical
 
-__all__ = [
-    "CategoricalCrossentropy",
-    "CosineDistance",
-    "L2Distance",
-    "Loss",
-    "SequenceCategoricalCrossentropy",
-]
+__all__ = ["CategoricalCrossentropy", "CosineDistance", "L2Distance", "Loss", "SequenceCategoricalCrossentropy"]
 
 LossT = TypeVar("LossT")
 GradT = TypeVar("GradT")
@@ -97,9 +80,7 @@ class CategoricalCrossentropy(Loss):
             neg_prefix and any(str(n).startswith(neg_prefix) for n in self._name_to_i)
         )
 
-    def convert_truths(
-        self, truths: Any, guesses: Floats2d
-    ) -> Tuple[Floats2d, Floats2d]:
+    def convert_truths(self, truths: Any, guesses: Floats2d) -> Tuple[Floats2d, Floats2d]:
         """Truths of any kind -> (target, mask), both (N, classes). Inputs are kept."""
         target, mask = self._convert(*self._read(truths, guesses), guesses)
         if mask is None:
@@ -126,18 +107,12 @@ class CategoricalCrossentropy(Loss):
             missing = xp.nonzero(labels == self.missing_value)[0]
         return truths, missing, None
 
-    def _convert(
-        self, truths: Any, missing: Any, negative: Any, guesses: Any
-    ) -> Tuple[Floats2d, Optional[Floats2d]]:
+    def _convert(self, truths: Any, missing: Any, negative: Any, guesses: Any) -> Tuple[Floats2d, Optional[Floats2d]]:
         """What was read -> (target, mask), with None for a mask of ones."""
         xp = get_array_module(guesses)
         target: Any
         if truths.ndim != guesses.ndim:
-            target = to_categorical(
-                truths,
-                n_classes=guesses.shape[-1],
-                label_smoothing=self.label_smoothing,
-            )
+            target = to_categorical(truths, n_classes=guesses.shape[-1], label_smoothing=self.label_smoothing)
         elif self.label_smoothing:
             raise ValueError(
                 "Label smoothing is only applied, when truths have type "
@@ -170,9 +145,7 @@ class CategoricalCrossentropy(Loss):
         ids = list(map(self._name_to_i.get, truths))
         return None if None in ids else cast(List[int], ids)
 
-    def _read_list(
-        self, xp: Any, truths: Sequence[Any]
-    ) -> Tuple[Ints1d, List[int], Optional[Tuple[Any, Any]]]:
+    def _read_list(self, xp: Any, truths: Sequence[Any]) -> Tuple[Ints1d, List[int], Optional[Tuple[Any, Any]]]:
         """Ids (N,), the rows that are missing, and (rows, classes) of the negated."""
         prefix = self.neg_prefix
         ids = []
@@ -206,9 +179,7 @@ class CategoricalCrossentropy(Loss):
         negative = (xp.array(rows), xp.array(columns)) if rows else None
         return xp.array(ids, dtype="int32"), missing, negative
 
-    def __call__(
-        self, guesses: Floats2d, truths: IntsOrFloatsOrStrs
-    ) -> Tuple[Floats2d, float]:
+    def __call__(self, guesses: Floats2d, truths: IntsOrFloatsOrStrs) -> Tuple[Floats2d, float]:
         """The gradient (N, classes) and the loss."""
         d_truth = self.get_grad(guesses, truths)
         return d_truth, _sum_of_squares(d_truth)
@@ -230,8 +201,7 @@ class CategoricalCrossentropy(Loss):
         target, mask = self._convert(classes, missing, negative, guesses)
         if guesses.shape != target.shape:
             raise ValueError(
-                "Cannot calculate CategoricalCrossentropy loss: mismatched shapes: "
-                f"{guesses.shape} vs {target.shape}."
+                f"Cannot calculate CategoricalCrossentropy loss: mismatched shapes: {guesses.shape} vs {target.shape}."
             )
         difference: Any = guesses - target
         if difference.dtype.kind != "f":
@@ -254,9 +224,7 @@ class CategoricalCrossentropy(Loss):
         scale = 1.0 / (n_rows or 1) if self.normalize else 1.0
         ops = get_array_ops(guesses)
         try:
-            return ops.backprop_cross_entropy(
-                guesses, classes, label_smoothing=self.label_smoothing, scale=scale
-            )
+            return ops.backprop_cross_entropy(guesses, classes, label_smoothing=self.label_smoothing, scale=scale)
         except ValueError:
             _check_interval(guesses, "guesses")
             raise
@@ -274,10 +242,7 @@ def _check_interval(values: Any, kind: str) -> None:
     if lowest != lowest:  # NaN, which is no reason not to look at the others
         lowest, highest = xp.nanmin(values), xp.nanmax(values)
     if lowest < 0 or highest > 1:
-        raise ValueError(
-            f"Cannot calculate CategoricalCrossentropy loss with {kind} outside the "
-            "[0,1] interval."
-        )
+        raise ValueError(f"Cannot calculate CategoricalCrossentropy loss with {kind} outside the [0,1] interval.")
 
 
 def _sum_of_squares(grad: Any) -> float:
@@ -286,14 +251,9 @@ def _sum_of_squares(grad: Any) -> float:
 
 @registry.losses("CategoricalCrossentropy.v1")
 def configure_CategoricalCrossentropy_v1(
-    *,
-    normalize: bool = True,
-    names: Optional[Sequence[str]] = None,
-    missing_value: Optional[Union[str, int]] = None,
+    *, normalize: bool = True, names: Optional[Sequence[str]] = None, missing_value: Optional[Union[str, int]] = None
 ) -> CategoricalCrossentropy:
-    return CategoricalCrossentropy(
-        normalize=normalize, names=names, missing_value=missing_value
-    )
+    return CategoricalCrossentropy(normalize=normalize, names=names, missing_value=missing_value)
 
 
 @registry.losses("CategoricalCrossentropy.v2")
@@ -304,12 +264,7 @@ def configure_CategoricalCrossentropy_v2(
     missing_value: Optional[Union[str, int]] = None,
     neg_prefix: Optional[str] = None,
 ) -> CategoricalCrossentropy:
-    return CategoricalCrossentropy(
-        normalize=normalize,
-        names=names,
-        missing_value=missing_value,
-        neg_prefix=neg_prefix,
-    )
+    return CategoricalCrossentropy(normalize=normalize, names=names, missing_value=missing_value, neg_prefix=neg_prefix)
 
 
 @registry.losses("CategoricalCrossentropy.v3")
@@ -362,21 +317,15 @@ class SequenceCategoricalCrossentropy(Loss):
         grads, parts = self._gradients(guesses, truths)
         return grads, sum((_sum_of_squares(part) for part in parts), 0.0)
 
-    def get_grad(
-        self, guesses: Sequence[Floats2d], truths: Sequence[IntsOrFloatsOrStrs]
-    ) -> List[Floats2d]:
+    def get_grad(self, guesses: Sequence[Floats2d], truths: Sequence[IntsOrFloatsOrStrs]) -> List[Floats2d]:
         """A gradient for each sequence, divided by their number if normalized."""
         return self._gradients(guesses, truths)[0]
 
-    def get_loss(
-        self, guesses: Sequence[Floats2d], truths: Sequence[IntsOrFloatsOrStrs]
-    ) -> float:
+    def get_loss(self, guesses: Sequence[Floats2d], truths: Sequence[IntsOrFloatsOrStrs]) -> float:
         """The sum of the squared gradients."""
         return self(guesses, truths)[1]
 
-    def _gradients(
-        self, guesses: Sequence[Any], truths: Sequence[Any]
-    ) -> Tuple[List[Any], List[Any]]:
+    def _gradients(self, guesses: Sequence[Any], truths: Sequence[Any]) -> Tuple[List[Any], List[Any]]:
         """One for each sequence, and the arrays that hold them."""
         if len(guesses) != len(truths):
             raise ValueError(
@@ -422,14 +371,9 @@ def configure_SequenceCategoricalCrossentropy_v1(
 
 @registry.losses("SequenceCategoricalCrossentropy.v2")
 def configure_SequenceCategoricalCrossentropy_v2(
-    *,
-    normalize: bool = True,
-    names: Optional[Sequence[str]] = None,
-    neg_prefix: Optional[str] = None,
+    *, normalize: bool = True, names: Optional[Sequence[str]] = None, neg_prefix: Optional[str] = None
 ) -> SequenceCategoricalCrossentropy:
-    return SequenceCategoricalCrossentropy(
-        normalize=normalize, names=names, neg_prefix=neg_prefix
-    )
+    return SequenceCategoricalCrossentropy(normalize=normalize, names=names, neg_prefix=neg_prefix)
 
 
 @registry.losses("SequenceCategoricalCrossentropy.v3")
@@ -474,10 +418,7 @@ class L2Distance(Loss):
 
     def _measure(self, guesses: Any, truths: Any) -> Tuple[Any, Any]:
         if guesses.shape != truths.shape:
-            raise ValueError(
-                "Cannot calculate L2 distance: mismatched shapes: "
-                f"{guesses.shape} vs {truths.shape}."
-            )
+            raise ValueError(f"Cannot calculate L2 distance: mismatched shapes: {guesses.shape} vs {truths.shape}.")
         n_rows = (len(guesses) or 1) if self.normalize else 1
         if guesses.dtype.kind != "f":
             grad = (guesses - truths) / n_rows if self.normalize else guesses - truths
@@ -523,8 +464,7 @@ class CosineDistance(Loss):
         """The gradient, and the cosines (N,)."""
         if guesses.shape != truths.shape:
             raise ValueError(
-                "Cannot calculate cosine similarity: mismatched shapes: "
-                f"{guesses.shape} vs {truths.shape}."
+                f"Cannot calculate cosine similarity: mismatched shapes: {guesses.shape} vs {truths.shape}."
             )
         scale = 1.0 / (len(truths) or 1) if self.normalize else 1.0
         ops = get_array_ops(guesses)
@@ -543,7 +483,5 @@ class CosineDistance(Loss):
 
 
 @registry.losses("CosineDistance.v1")
-def configure_CosineDistance(
-    *, normalize: bool = True, ignore_zeros: bool = False
-) -> CosineDistance:
+def configure_CosineDistance(*, normalize: bool = True, ignore_zeros: bool = False) -> CosineDistance:
     return CosineDistance(normalize=normalize, ignore_zeros=ignore_zeros)

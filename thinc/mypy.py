@@ -17,15 +17,7 @@ from typing import Dict, List, Optional, Type
 from mypy.checker import TypeChecker
 from mypy.errorcodes import ErrorCode
 from mypy.errors import Errors
-from mypy.nodes import (
-    CallExpr,
-    Decorator,
-    Expression,
-    FuncDef,
-    MypyFile,
-    NameExpr,
-    OverloadedFuncDef,
-)
+from mypy.nodes import CallExpr, Decorator, Expression, FuncDef, MypyFile, NameExpr, OverloadedFuncDef
 from mypy.options import Options
 from mypy.plugin import CheckerPluginInterface, FunctionContext, Plugin
 from mypy.subtypes import is_subtype
@@ -51,9 +43,7 @@ class ThincPlugin(Plugin):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
 
-    def get_function_hook(
-        self, fullname: str
-    ) -> Optional[Callable[[FunctionContext], MypyType]]:
+    def get_function_hook(self, fullname: str) -> Optional[Callable[[FunctionContext], MypyType]]:
         return function_hook
 
 
@@ -91,20 +81,9 @@ def get_reducers_type(ctx: FunctionContext) -> MypyType:
         return ctx.default_return_type
     check = check_chained if out_name == chained_out_fullname else check_intoin_outtoout
     for i in range(len(types) - 1):
-        check(
-            l1_arg=args[i],
-            l1_type=types[i],
-            l2_arg=args[i + 1],
-            l2_type=types[i + 1],
-            api=ctx.api,
-        )
+        check(l1_arg=args[i], l1_type=types[i], l2_arg=args[i + 1], l2_type=types[i + 1], api=ctx.api)
     last = types[-1] if out_name == chained_out_fullname else types[0]
-    return Instance(
-        default.type,
-        [types[0].args[0], last.args[1]],
-        line=default.line,
-        column=default.column,
-    )
+    return Instance(default.type, [types[0].args[0], last.args[1]], line=default.line, column=default.column)
 
 
 def _is_model(instance: Instance) -> bool:
@@ -131,12 +110,7 @@ def _reducer_out(call: object) -> Optional[str]:
 
 
 def check_chained(
-    *,
-    l1_arg: Expression,
-    l1_type: Instance,
-    l2_arg: Expression,
-    l2_type: Instance,
-    api: CheckerPluginInterface,
+    *, l1_arg: Expression, l1_type: Instance, l2_arg: Expression, l2_type: Instance, api: CheckerPluginInterface
 ) -> None:
     """Report if the output of the first layer does not do as input of the second."""
     out = l1_type.args[1]
@@ -144,47 +118,27 @@ def check_chained(
     if is_subtype(out, expected):
         return
     api.fail(
-        f"Layer outputs type ({out}) but the next layer expects ({expected}) as an "
-        "input",
+        f"Layer outputs type ({out}) but the next layer expects ({expected}) as an input",
         l1_arg,
         code=error_layer_output,
     )
     api.fail(
-        f"Layer input type ({expected}) is not compatible with output ({out}) from "
-        "previous layer",
+        f"Layer input type ({expected}) is not compatible with output ({out}) from previous layer",
         l2_arg,
         code=error_layer_input,
     )
 
 
 def check_intoin_outtoout(
-    *,
-    l1_arg: Expression,
-    l1_type: Instance,
-    l2_arg: Expression,
-    l2_type: Instance,
-    api: CheckerPluginInterface,
+    *, l1_arg: Expression, l1_type: Instance, l2_arg: Expression, l2_type: Instance, api: CheckerPluginInterface
 ) -> None:
     """Report if the two layers do not have the same input and the same output."""
-    for which, i, code in (
-        ("input", 0, error_layer_input),
-        ("output", 1, error_layer_output),
-    ):
+    for which, i, code in (("input", 0, error_layer_input), ("output", 1, error_layer_output)):
         first, second = l1_type.args[i], l2_type.args[i]
         if first == second:
             continue
-        api.fail(
-            f"Layer {which} ({first}) not compatible with next layer {which} "
-            f"({second})",
-            l1_arg,
-            code=code,
-        )
-        api.fail(
-            f"Layer {which} ({second}) not compatible with previous layer {which} "
-            f"({first})",
-            l2_arg,
-            code=code,
-        )
+        api.fail(f"Layer {which} ({first}) not compatible with next layer {which} ({second})", l1_arg, code=code)
+        api.fail(f"Layer {which} ({second}) not compatible with previous layer {which} ({first})", l2_arg, code=code)
 
 
 class IntrospectChecker(TypeChecker):
@@ -201,6 +155,4 @@ class IntrospectChecker(TypeChecker):
         per_line_checking_time_ns: Dict[int, int],
     ):
         self._error_messages: List[str] = []
-        super().__init__(
-            errors, modules, options, tree, path, plugin, per_line_checking_time_ns
-        )
+        super().__init__(errors, modules, options, tree, path, plugin, per_line_checking_time_ns)

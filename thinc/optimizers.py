@@ -31,11 +31,7 @@ KeyT = Tuple[int, str]
 FloatOrSeq = Union[float, List[float], Generator, Schedule]
 IntOrSeq = Union[int, List[int], Generator]
 
-SGD_DEFAULTS: Dict[str, Union[float, bool, int]] = {
-    "L2": 0.0,
-    "L2_is_weight_decay": True,
-    "grad_clip": 1.0,
-}
+SGD_DEFAULTS: Dict[str, Union[float, bool, int]] = {"L2": 0.0, "L2_is_weight_decay": True, "grad_clip": 1.0}
 
 ADAM_DEFAULTS: Dict[str, Union[float, bool, int]] = {
     "learn_rate": 0.001,
@@ -291,12 +287,7 @@ class Optimizer:
     # --------------------------------------------------------------------- updates
 
     def __call__(
-        self,
-        key: KeyT,
-        weights: FloatsXd,
-        gradient: FloatsXd,
-        *,
-        lr_scale: float = 1.0,
+        self, key: KeyT, weights: FloatsXd, gradient: FloatsXd, *, lr_scale: float = 1.0
     ) -> Tuple[FloatsXd, FloatsXd]:
         """Update the weights in place, and set the gradient to 0.
 
@@ -306,30 +297,18 @@ class Optimizer:
         if lr_scale == 1.0 and not self._compiled([(key, weights, gradient)]):
             return weights, gradient
         if gradient.size:
-            ops = (
-                _numpy_ops if type(weights) is numpy.ndarray else get_array_ops(weights)
-            )
+            ops = _numpy_ops if type(weights) is numpy.ndarray else get_array_ops(weights)
             ops.optimizer_step(*self._update(ops, key, weights, gradient, lr_scale))
             self.nr_update[key] += 1
         return weights, gradient
 
-    def _compiled(
-        self, parameters: List[Tuple[KeyT, FloatsXd, FloatsXd]]
-    ) -> List[Tuple[KeyT, FloatsXd, FloatsXd]]:
+    def _compiled(self, parameters: List[Tuple[KeyT, FloatsXd, FloatsXd]]) -> List[Tuple[KeyT, FloatsXd, FloatsXd]]:
         """Update those that the kernels cover and return the others."""
         return elementwise.update_all(
-            parameters,
-            self.mom1,
-            self.mom2,
-            self.averages,
-            self.nr_update,
-            self._step_of,
-            self._lazy_name,
+            parameters, self.mom1, self.mom2, self.averages, self.nr_update, self._step_of, self._lazy_name
         )
 
-    def update_all(
-        self, parameters: List[Tuple[KeyT, FloatsXd, FloatsXd]]
-    ) -> List[FloatsXd]:
+    def update_all(self, parameters: List[Tuple[KeyT, FloatsXd, FloatsXd]]) -> List[FloatsXd]:
         """Update many parameters at once: (key, weights, gradient) of each.
 
         The same as calling the optimizer for each of them, in one call of the backend.
@@ -374,9 +353,7 @@ class Optimizer:
         # (pickles of earlier releases lack the setting)
         return "E" if getattr(self, "lazy_tables", False) else None
 
-    def _update(
-        self, ops: Ops, key: KeyT, weights: Any, gradient: Any, lr_scale: float = 1.0
-    ) -> Update:
+    def _update(self, ops: Ops, key: KeyT, weights: Any, gradient: Any, lr_scale: float = 1.0) -> Update:
         """The arrays that belong to a parameter, made if missing, and its next step."""
         check_adam_shapes(weights, gradient)
         step = self._step_of(self.nr_update[key] + 1, lr_scale)
@@ -431,17 +408,11 @@ class Optimizer:
             "nr_update": _to_items(self.nr_update),
             "mom1": _to_items(self.mom1, _to_little_endian),
             "mom2": _to_items(self.mom2, _to_little_endian),
-            "averages": (
-                None
-                if self.averages is None
-                else _to_items(self.averages, _to_little_endian)
-            ),
+            "averages": (None if self.averages is None else _to_items(self.averages, _to_little_endian)),
         }
         return compat.srsly.msgpack_dumps(message)
 
-    def from_bytes(
-        self, bytes_data: bytes, *, rename: Optional[Callable[[KeyT], KeyT]] = None
-    ) -> "Optimizer":
+    def from_bytes(self, bytes_data: bytes, *, rename: Optional[Callable[[KeyT], KeyT]] = None) -> "Optimizer":
         """Load what `to_bytes` gave, and return self. Arrays are put on the CPU.
 
         rename: gives the new key for a stored one. Model ids are counted anew in each
@@ -533,12 +504,7 @@ def _radam_method(step: int, b1: float, b2: float, rate: float) -> Tuple[int, fl
     rho = rho_max - 2.0 * step * b2_power / (1.0 - b2_power)
     if rho < 5:
         return _MOMENTUM, rate / fix1
-    k = sqrt(
-        (1.0 - b2_power)
-        * ((rho - 4.0) / (rho_max - 4.0))
-        * ((rho - 2.0) / rho)
-        * (rho_max / (rho_max - 2.0))
-    )
+    k = sqrt((1.0 - b2_power) * ((rho - 4.0) / (rho_max - 4.0)) * ((rho - 2.0) / rho) * (rho_max / (rho_max - 2.0)))
     return _ADAM, k * rate / fix1
 
 
@@ -552,15 +518,11 @@ def _to_little_endian(array: FloatsXd) -> Any:
     return get_array_ops(array).to_numpy(array, byte_order="<")
 
 
-def _to_items(
-    values: Dict[KeyT, Any], convert: Callable[[Any], Any] = lambda value: value
-) -> List[List[Any]]:
+def _to_items(values: Dict[KeyT, Any], convert: Callable[[Any], Any] = lambda value: value) -> List[List[Any]]:
     return [[*key, convert(value)] for key, value in values.items()]
 
 
-def _from_items(
-    items: List[List[Any]], rename: Optional[Callable[[KeyT], KeyT]]
-) -> Dict[KeyT, Any]:
+def _from_items(items: List[List[Any]], rename: Optional[Callable[[KeyT], KeyT]]) -> Dict[KeyT, Any]:
     values = {}
     for model_id, name, value in items:
         key = (model_id, name)

@@ -46,9 +46,7 @@ class Schedule(Generic[OutT]):
     _iterate: Optional[Callable]
     _memory: Any  # what _iterate keeps from step to step; can be computed anew
 
-    def __init__(
-        self, name: str, schedule: Callable, *, attrs: Dict[str, Any] = {}
-    ) -> None:
+    def __init__(self, name: str, schedule: Callable, *, attrs: Dict[str, Any] = {}) -> None:
         self.name = name
         self._schedule = schedule
         self._attrs = dict(attrs)
@@ -59,10 +57,7 @@ class Schedule(Generic[OutT]):
     def __call__(self, step: int, **extra: Any) -> OutT:
         """The value at a step, counted from 0.  ValueError if step < 0."""
         if step < 0:
-            raise ValueError(
-                f"{self.name}: expected a step of at least 0, got {step}. "
-                "The first step is 0."
-            )
+            raise ValueError(f"{self.name}: expected a step of at least 0, got {step}. The first step is 0.")
         return self._schedule(self, step, **extra)
 
     @property
@@ -93,23 +88,18 @@ class Schedule(Generic[OutT]):
             return self._schedule(self, step, **extra)
         return self._iterate(self, step, again, extra)
 
-    def to_generator(
-        self, start: int = 0, step_size: int = 1, **extra: Any
-    ) -> Generator[OutT, None, None]:
+    def to_generator(self, start: int = 0, step_size: int = 1, **extra: Any) -> Generator[OutT, None, None]:
         """self(start), self(start + step_size), ... without end.
 
         `extra` goes to each call. ValueError if start or step_size is negative.
         """
         if start < 0 or step_size < 0:
             raise ValueError(
-                f"{self.name}: expected a start and a step size of at least 0, "
-                f"got {start} and {step_size}"
+                f"{self.name}: expected a start and a step size of at least 0, got {start} and {step_size}"
             )
         return self._generate(start, step_size, extra)
 
-    def _generate(
-        self, start: int, step_size: int, extra: Dict[str, Any]
-    ) -> Generator[OutT, None, None]:
+    def _generate(self, start: int, step_size: int, extra: Dict[str, Any]) -> Generator[OutT, None, None]:
         step = start
         while True:
             yield self(step, **extra)
@@ -120,11 +110,7 @@ class Schedule(Generic[OutT]):
         state: Dict[str, Any] = {"position": self._position}
         if "state" in self._attrs:
             state["state"] = dict(self._attrs["state"])
-        inner = {
-            name: value.get_state()
-            for name, value in self._attrs.items()
-            if isinstance(value, Schedule)
-        }
+        inner = {name: value.get_state() for name, value in self._attrs.items() if isinstance(value, Schedule)}
         if inner:
             state["inner"] = inner
         return state
@@ -176,17 +162,13 @@ def _item_at(schedule: Schedule[OutT], step: int, **extra: Any) -> OutT:
             memory[2] = next(memory[0])
         except StopIteration:
             if memory[1] == 0:
-                raise ValueError(
-                    f"{schedule.name}: expected at least one value, got none"
-                ) from None
+                raise ValueError(f"{schedule.name}: expected at least one value, got none") from None
             break
         memory[1] += 1
     return memory[2]
 
 
-def _next_item(
-    schedule: Schedule[OutT], step: int, again: bool, extra: Dict[str, Any]
-) -> OutT:
+def _next_item(schedule: Schedule[OutT], step: int, again: bool, extra: Dict[str, Any]) -> OutT:
     if schedule._memory is None:
         schedule._memory = [iter(schedule.attrs["values"]), 0, None]
     memory = schedule._memory
@@ -197,9 +179,7 @@ def _next_item(
 
 
 @registry.schedules("constant_then.v1")
-def constant_then(
-    rate: float, steps: int, schedule: Iterable[float]
-) -> Schedule[float]:
+def constant_then(rate: float, steps: int, schedule: Iterable[float]) -> Schedule[float]:
     """`rate` for the first `steps` steps, then `schedule` (any iterable).
 
     With next(), the second schedule starts at its own beginning, and the whole ends
@@ -227,9 +207,7 @@ def _constant_then(schedule: Schedule[float], step: int, **extra: Any) -> float:
     return attrs["schedule"](step - attrs["offset"], **extra)
 
 
-def _next_constant_then(
-    schedule: Schedule[float], step: int, again: bool, extra: Dict[str, Any]
-) -> float:
+def _next_constant_then(schedule: Schedule[float], step: int, again: bool, extra: Dict[str, Any]) -> float:
     attrs = schedule.attrs
     if step < attrs["steps"]:
         return attrs["rate"]
@@ -260,9 +238,7 @@ def _decaying(schedule: Schedule[float], step: int, **extra: Any) -> float:
 
 
 @registry.schedules("compounding.v1")
-def compounding(
-    start: float, stop: float, compound: float, *, t: float = 0.0
-) -> Schedule[float]:
+def compounding(start: float, stop: float, compound: float, *, t: float = 0.0) -> Schedule[float]:
     """start * compound ** (t + step), not beyond stop.
 
     With next(), the product is made one factor at a time, from `start` on: the last
@@ -283,9 +259,7 @@ def _compounding(schedule: Schedule[float], step: int, **extra: Any) -> float:
     return _not_beyond(value, attrs["start"], attrs["stop"])
 
 
-def _next_compounding(
-    schedule: Schedule[float], step: int, again: bool, extra: Dict[str, Any]
-) -> float:
+def _next_compounding(schedule: Schedule[float], step: int, again: bool, extra: Dict[str, Any]) -> float:
     attrs = schedule.attrs
     at, value = schedule._memory or (0, attrs["start"])
     while at < step:  # more than one factor only after set_state()
@@ -300,15 +274,9 @@ def _not_beyond(value: float, start: float, stop: float) -> float:
 
 
 @registry.schedules("warmup_linear.v1")
-def warmup_linear(
-    initial_rate: float, warmup_steps: int, total_steps: int
-) -> Schedule[float]:
+def warmup_linear(initial_rate: float, warmup_steps: int, total_steps: int) -> Schedule[float]:
     """From 0 up to initial_rate in warmup_steps, then down to 0 at total_steps."""
-    attrs = {
-        "initial_rate": initial_rate,
-        "warmup_steps": warmup_steps,
-        "total_steps": total_steps,
-    }
+    attrs = {"initial_rate": initial_rate, "warmup_steps": warmup_steps, "total_steps": total_steps}
     return Schedule("warmup_linear", _warmup_linear, attrs=attrs)
 
 
@@ -324,13 +292,7 @@ def _warmup_linear(schedule: Schedule[float], step: int, **extra: Any) -> float:
 
 @registry.schedules("slanted_triangular.v1")
 def slanted_triangular(
-    max_rate: float,
-    num_steps: int,
-    *,
-    cut_frac: float = 0.1,
-    ratio: int = 32,
-    decay: float = 1.0,
-    t: float = 0.0,
+    max_rate: float, num_steps: int, *, cut_frac: float = 0.1, ratio: int = 32, decay: float = 1.0, t: float = 0.0
 ) -> Schedule[float]:
     """Steep rise for cut_frac of num_steps, then a slow fall.
 
@@ -338,13 +300,7 @@ def slanted_triangular(
     max_rate / ratio. `decay` is not used. Raises ZeroDivisionError when a value is
     asked for and cut_frac * num_steps < 1.
     """
-    attrs = {
-        "max_rate": max_rate,
-        "num_steps": num_steps,
-        "cut_frac": cut_frac,
-        "ratio": ratio,
-        "t": t,
-    }
+    attrs = {"max_rate": max_rate, "num_steps": num_steps, "cut_frac": cut_frac, "ratio": ratio, "t": t}
     return Schedule("slanted_triangular", _slanted_triangular, attrs=attrs)
 
 
@@ -380,9 +336,7 @@ def _cyclic_triangular(schedule: Schedule[float], step: int, **extra: Any) -> fl
 
 
 @registry.schedules("plateau.v1")
-def plateau(
-    max_patience: int, scale: float, schedule: Schedule[float]
-) -> Schedule[float]:
+def plateau(max_patience: int, scale: float, schedule: Schedule[float]) -> Schedule[float]:
     """`schedule` times `scale` for each time that the score stopped rising.
 
     The score comes as last_score=(step, score); `Optimizer.last_score` passes it on.
@@ -397,12 +351,7 @@ def plateau(
             "max_patience": max_patience,
             "scale": scale,
             "schedule": from_iterable("plateau", schedule),
-            "state": {
-                "best_score": None,
-                "last_score_step": None,
-                "patience": 0,
-                "n_plateaus": 0,
-            },
+            "state": {"best_score": None, "last_score_step": None, "patience": 0, "n_plateaus": 0},
         },
     )
     made._iterate = _next_plateau
@@ -410,27 +359,19 @@ def plateau(
 
 
 def _plateau(
-    schedule: Schedule[float],
-    step: int,
-    *,
-    last_score: Optional[Tuple[int, float]] = None,
-    **extra: Any,
+    schedule: Schedule[float], step: int, *, last_score: Optional[Tuple[int, float]] = None, **extra: Any
 ) -> float:
     factor = _plateau_factor(schedule, last_score)
     return factor * schedule.attrs["schedule"](step, last_score=last_score, **extra)
 
 
-def _next_plateau(
-    schedule: Schedule[float], step: int, again: bool, extra: Dict[str, Any]
-) -> float:
+def _next_plateau(schedule: Schedule[float], step: int, again: bool, extra: Dict[str, Any]) -> float:
     inner = schedule.attrs["schedule"]
     factor = _plateau_factor(schedule, extra.get("last_score"))
     return factor * (inner.refresh(**extra) if again else inner.advance(**extra))
 
 
-def _plateau_factor(
-    schedule: Schedule[float], last_score: Optional[Tuple[int, float]]
-) -> float:
+def _plateau_factor(schedule: Schedule[float], last_score: Optional[Tuple[int, float]]) -> float:
     """Take note of the score, and give the factor that holds from now on."""
     attrs = schedule.attrs
     state = attrs["state"]
@@ -441,9 +382,7 @@ def _plateau_factor(
             state["best_score"] = score
             state["patience"] = 0
         elif score_step < seen:
-            raise ValueError(
-                f"plateau: Expected score with step >= {seen}, got {score_step}"
-            )
+            raise ValueError(f"plateau: Expected score with step >= {seen}, got {score_step}")
         elif score_step > seen:
             state["patience"] += 1
             if state["patience"] == attrs["max_patience"]:

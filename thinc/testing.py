@@ -67,8 +67,7 @@ def check_gradients(
         Y_leaves = [leaf.copy() for leaf in _leaves(Y)]
         if not any(_is_float(leaf) for leaf in Y_leaves):
             raise ValueError(
-                f"check_gradients: expected the output of '{model.name}' to have "
-                f"arrays of floats, got {type(Y)}"
+                f"check_gradients: expected the output of '{model.name}' to have arrays of floats, got {type(Y)}"
             )
         if dY is None:
             d_leaves = _directions(rng, Y, Y_leaves)
@@ -81,10 +80,7 @@ def check_gradients(
 
         dX = backprop(_rebuild(Y, iter([leaf.copy() for leaf in d_leaves])))
         # The gradients as they are now: the runs below add to none.
-        grads = [
-            node.get_grad(name).copy() if node.has_grad(name) else None
-            for node, name in params
-        ]
+        grads = [node.get_grad(name).copy() if node.has_grad(name) else None for node, name in params]
         # Rounding: each loss is off by about eps times the sum of its terms' sizes.
         size = _dot([abs(leaf) for leaf in d_leaves], [_abs(leaf) for leaf in Y_leaves])
         noise = 20 * numpy.finfo("float64").eps * size / h
@@ -116,12 +112,7 @@ def check_gradients(
 
 
 def _compare(
-    what: str,
-    expected: float,
-    directions: List[Any],
-    grads: List[Any],
-    tolerance: float,
-    noise: float,
+    what: str, expected: float, directions: List[Any], grads: List[Any], tolerance: float, noise: float
 ) -> None:
     got = _dot(directions, grads)
     # The terms may cancel, their errors do not.
@@ -140,14 +131,12 @@ def _check_alike(what: str, leaves: List[Any], of: str, others: List[Any]) -> No
     """Each array of floats on the right has one of its shape on the left."""
     if len(leaves) != len(others):
         raise AssertionError(
-            f"check_gradients: expected {what} for {of} to have {len(others)} arrays, "
-            f"got {len(leaves)}"
+            f"check_gradients: expected {what} for {of} to have {len(others)} arrays, got {len(leaves)}"
         )
     for leaf, other in zip(leaves, others):
         if _is_float(other) and leaf.shape != other.shape:
             raise AssertionError(
-                f"check_gradients: expected {what} for {of} to have shape "
-                f"{other.shape}, got {leaf.shape}"
+                f"check_gradients: expected {what} for {of} to have shape {other.shape}, got {leaf.shape}"
             )
 
 
@@ -229,9 +218,7 @@ def _rebuild(data: Any, leaves: Iterator[Any]) -> Any:
     return data
 
 
-def _directions(
-    rng: numpy.random.RandomState, data: Any, leaves: List[Any]
-) -> List[Any]:
+def _directions(rng: numpy.random.RandomState, data: Any, leaves: List[Any]) -> List[Any]:
     """Normal numbers for each array of floats, zeros for the others.
 
     In a Padded, the rows that only fill up the batch stay 0.
@@ -281,8 +268,4 @@ def _moved(leaf: Any, direction: Any, step: float) -> Any:
 
 
 def _dot(directions: List[Any], leaves: List[Any]) -> float:
-    return sum(
-        float((direction * leaf).sum())
-        for direction, leaf in zip(directions, leaves)
-        if _is_float(leaf)
-    )
+    return sum(float((direction * leaf).sum()) for direction, leaf in zip(directions, leaves) if _is_float(leaf))

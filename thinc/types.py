@@ -217,12 +217,7 @@ class Padded:
 
     def copy(self):
         """A copy that shares no memory."""
-        return Padded(
-            self.data.copy(),
-            self.size_at_t.copy(),
-            self.lengths.copy(),
-            self.indices.copy(),
-        )
+        return Padded(self.data.copy(), self.size_at_t.copy(), self.lengths.copy(), self.indices.copy())
 
     def __len__(self) -> int:
         return self.lengths.shape[0]

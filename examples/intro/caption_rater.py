@@ -36,10 +36,7 @@ def CaptionRater(
     text_encoder: Model[List[str], Floats2d], image_encoder: Model[List[Path], Floats2d]
 ) -> Model[Tuple[List[str], List[Path]], Floats2d]:
     return chain(
-        concatenate(
-            chain(get_item(0), text_encoder),
-            chain(get_item(1), image_encoder),
-        ),
+        concatenate(chain(get_item(0), text_encoder), chain(get_item(1), image_encoder)),
         residual(Relu(nO=300, dropout=0.2, normalize=True)),
         Softmax(2),
     )

@@ -7,14 +7,7 @@ from typing import Any, Callable, Tuple
 
 import numpy
 
-from thinc.api import (
-    Linear,
-    Model,
-    NumpyOps,
-    chain,
-    get_current_ops,
-    set_current_ops,
-)
+from thinc.api import Linear, Model, NumpyOps, chain, get_current_ops, set_current_ops
 from thinc.types import Floats2d
 
 

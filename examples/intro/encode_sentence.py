@@ -27,8 +27,7 @@ def sentence_encoder():
     encode_sentence = chain(
         list2ragged(),  # concatenate sequences
         with_array(  # ignore outer sequence structure (temporarily)
-            concatenate(Embed(128, column=0), Embed(128, column=1)),
-            Mish(128, dropout=0.2, normalize=True),
+            concatenate(Embed(128, column=0), Embed(128, column=1)), Mish(128, dropout=0.2, normalize=True)
         ),
         ParametricAttention(128),
         reduce_mean(),

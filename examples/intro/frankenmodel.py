@@ -12,16 +12,7 @@ from thinc.compat import enable_tensorflow
 
 enable_tensorflow()
 
-from thinc.api import (  # noqa: E402  (TensorFlow must be switched on first)
-    Adam,
-    Linear,
-    PyTorchWrapper,
-    TensorFlowWrapper,
-    add,
-    chain,
-    fix_random_seed,
-    logistic,
-)
+from thinc.api import Adam, Linear, PyTorchWrapper, TensorFlowWrapper, add, chain, fix_random_seed, logistic  # noqa: E402  (TensorFlow must be switched on first)
 
 nI, nO = 16, 8
 

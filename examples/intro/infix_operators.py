@@ -12,25 +12,14 @@ from pathlib import Path
 from caption_rater import ImageEncoder, TextEncoder, train
 from captioned_images import draw
 
-from thinc.api import (
-    Model,
-    Relu,
-    Softmax,
-    chain,
-    concatenate,
-    fix_random_seed,
-    getitem,
-    residual,
-)
+from thinc.api import Model, Relu, Softmax, chain, concatenate, fix_random_seed, getitem, residual
 
 
 def CaptionRater(text_encoder: Model, image_encoder: Model) -> Model:
     apply_on = lambda layer, i: chain(getitem(i), layer)  # noqa: E731
     with Model.define_operators({"^": apply_on, ">>": chain, "|": concatenate}):
         model = (
-            (text_encoder ^ 0 | image_encoder ^ 1)
-            >> residual(Relu(nO=300, dropout=0.2, normalize=True))
-            >> Softmax(2)
+            (text_encoder ^ 0 | image_encoder ^ 1) >> residual(Relu(nO=300, dropout=0.2, normalize=True)) >> Softmax(2)
         )
     return model
 

@@ -29,8 +29,7 @@ def main(chapters: Tuple[str, ...] = ("debugger", "formatstrings")) -> List[floa
     rows = random.sample(range(len(X)), len(X))
     held_out, rows = rows[: len(X) // 5], rows[len(X) // 5 :]
     train_batches = [
-        ([X[i] for i in batch], Y[batch])
-        for batch in (rows[start : start + 16] for start in range(0, len(rows), 16))
+        ([X[i] for i in batch], Y[batch]) for batch in (rows[start : start + 16] for start in range(0, len(rows), 16))
     ]
     model = chain(sentence_encoder(), Softmax()).initialize(X=X, Y=Y)
     optimizer = Adam(0.001)

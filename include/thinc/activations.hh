@@ -46,8 +46,12 @@ struct ClippedLinear {
   static constexpr Saved saved = Saved::X;
   T slope, offset, min_val, max_val, low, high;
   THINC_FN explicit ClippedLinear(const double* p)
-      : slope(T(p[0])), offset(T(p[1])), min_val(T(p[2])), max_val(T(p[3])),
-        low(T((p[p[0] > 0 ? 2 : 3] - p[1]) / p[0])), high(T((p[p[0] > 0 ? 3 : 2] - p[1]) / p[0])) {}
+      : slope(T(p[0])),
+        offset(T(p[1])),
+        min_val(T(p[2])),
+        max_val(T(p[3])),
+        low(T((p[p[0] > 0 ? 2 : 3] - p[1]) / p[0])),
+        high(T((p[p[0] > 0 ? 3 : 2] - p[1]) / p[0])) {}
   THINC_FN T forward(T x) const { return clip_(x * slope + offset, min_val, max_val); }
   THINC_FN T backward(T dy, T x, T) const {
     T inside = x > low ? slope : T(0);

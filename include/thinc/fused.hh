@@ -116,8 +116,8 @@ void backprop_softmax(void* dX_, const void* Y_, const void* dY_, double inverse
   }
 }
 
-// dX = (Y - target) scale, where target is `right` at the class of the row and `wrong` elsewhere; a negative class: dX = 0.
-// Nothing is wrong with a NaN. Returns the first row with a Y outside [0, 1] or a class of O or more, or -1.
+// dX = (Y - target) scale, where target is `right` at the class of the row and `wrong` elsewhere; a negative class: dX
+// = 0. Nothing is wrong with a NaN. Returns the first row with a Y outside [0, 1] or a class of O or more, or -1.
 template <class T>
 int64_t backprop_cross_entropy(void* dX_, const void* Y_, const int32_t* classes, double right_, double wrong_,
                                double scale_, size_t N, size_t O) {

@@ -315,7 +315,10 @@ struct Ahead {
 
   template <class T>
   Ahead(const T* from, size_t columns, size_t ld, size_t n_rows, size_t steps)
-      : row(reinterpret_cast<const char*>(from)), bytes(columns * sizeof(T)), stride(ld * sizeof(T)), rows(n_rows),
+      : row(reinterpret_cast<const char*>(from)),
+        bytes(columns * sizeof(T)),
+        stride(ld * sizeof(T)),
+        rows(n_rows),
         at_once(ceil_div(n_rows, steps)) {}
   void fetch() {
     for (size_t n = min_size(at_once, rows); n; --n, --rows, row += stride)
@@ -422,9 +425,9 @@ void outer_product(T* C, size_t ldc, const T* A, size_t row_stride, size_t k_str
   if (M == 0 || N == 0) return;
   // Packing pays where rows of B are far apart (each its own page, and many on the same cache lines) and met often.
   const bool in_panels = N < L || (ldb * sizeof(T) >= far_bytes && M >= 6 * R);
-  const size_t k_block = in_panels           ? even_piece(K, room / (outer_vectors * L), 8)
-                         : K <= one_outer_k  ? K
-                                             : even_piece(K, most_outer_k, 8);
+  const size_t k_block = in_panels          ? even_piece(K, room / (outer_vectors * L), 8)
+                         : K <= one_outer_k ? K
+                                            : even_piece(K, most_outer_k, 8);
   const size_t m_block = pack_bytes / sizeof(T) / (k_block ? k_block : 1) / R * R;
   // Rows of C that stay in L2 while k goes by: a block of B, too, is then read once for all of them.
   const size_t m_most = ceil_div(block_bytes / sizeof(T) / N + 1, m_block) * m_block;
@@ -473,8 +476,8 @@ void affine(void* Y, const void* X, const void* W, const void* b, size_t N, size
                  {T(1), T(0), static_cast<const T*>(b)});
 }
 
-// Of G blocks of rows x columns, the pieces from number p on, the largest of each output and its number. Without `first`
-// these compete with what best and which hold.
+// Of G blocks of rows x columns, the pieces from number p on, the largest of each output and its number. Without
+// `first` these compete with what best and which hold.
 template <size_t G, bool first, class T>
 void largest_of(T* best, size_t ld, int32_t* which, size_t which_ld, const T* pieces, size_t rows, size_t columns,
                 int32_t p) {
@@ -562,8 +565,8 @@ void affine_maxout_layer_norm(void* Y_, void* best_, int32_t* which, void* mu, v
   const MaxoutBlocks<T> blocks(N, I, P);
   for (size_t n = 0; n < N; n += blocks.dot.rows) {
     const size_t rows = min_size(blocks.dot.rows, N - n);
-    blocks.make(best + n * O, which ? which + n * O : which, static_cast<const T*>(X) + n * I,
-                static_cast<const T*>(W), static_cast<const T*>(b), rows, I, O, P);
+    blocks.make(best + n * O, which ? which + n * O : which, static_cast<const T*>(X) + n * I, static_cast<const T*>(W),
+                static_cast<const T*>(b), rows, I, O, P);
     layer_norm<T>(Y + n * O, static_cast<T*>(mu) + n, static_cast<T*>(rstd) + n, best + n * O, G, beta, eps, rows, O);
   }
 }

@@ -102,11 +102,11 @@ struct KernelTable {  // one CPU level
 
 #undef THINC_MEMBER
 
-const KernelTable* kernels();           // of the level in use
-const char* isa_name();                 // "base", "avx2" or "avx512"
-bool isa_built(const char* isa);        // compiled into this build
-bool isa_supported(const char* isa);    // built, and this CPU has its features
-bool use_isa(const char* isa);          // false, and no change, if not supported
+const KernelTable* kernels();         // of the level in use
+const char* isa_name();               // "base", "avx2" or "avx512"
+bool isa_built(const char* isa);      // compiled into this build
+bool isa_supported(const char* isa);  // built, and this CPU has its features
+bool use_isa(const char* isa);        // false, and no change, if not supported
 const char* best_isa();
 
 // Threads that large kernels share their work among; 1 at first.

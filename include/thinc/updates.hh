@@ -9,8 +9,8 @@
 THINC_BEGIN
 
 // While one of these lives, numbers too small for the normal format (below 1e-38 in float) count as 0 on this thread.
-// The moments of a weight without a gradient fade into such numbers and stay there, where a step takes 20 times as long.
-// Loops under it are THINC_LOOP: code inlined into the owner might be moved before it.
+// The moments of a weight without a gradient fade into such numbers and stay there, where a step takes 20 times as
+// long. Loops under it are THINC_LOOP: code inlined into the owner might be moved before it.
 #if !defined(__CUDACC__) && defined(__GNUC__) && defined(__SSE2__)
 struct NoDenormals {
   const unsigned before = __builtin_ia32_stmxcsr();
@@ -124,7 +124,8 @@ void dropout_mask(void* mask_, double drop, uint64_t seed, size_t n) {
   const size_t chunk = size_t(1) << 31;                             // the counter has 32 bits; each chunk its own key
   for (size_t start = 0; start < n; start += chunk) {
     const uint32_t m = static_cast<uint32_t>(n - start < chunk ? n - start : chunk);
-    const uint32_t key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32) ^ (uint32_t)(start >> 31);
+    const uint32_t key0 = static_cast<uint32_t>(seed),
+                   key1 = static_cast<uint32_t>(seed >> 32) ^ (uint32_t)(start >> 31);
     T* out = mask + start;
 #pragma omp simd
     for (uint32_t i = 0; i < m; ++i) out[i] = (counter_bits(i, key0, key1) >> 8) < limit ? T(0) : keep;
@@ -151,9 +152,16 @@ struct StepNumbers {
   T grad_scale, l2, lr, b1, b2, c1, c2, eps, decay, rest;
   // 1 - b in double: in float32 it would be off by 5e-5 for b2 = 0.999.
   THINC_FN explicit StepNumbers(const double* s)
-      : grad_scale(T(s[STEP_GRAD_SCALE])), l2(T(s[STEP_L2])), lr(T(s[STEP_LR])), b1(T(s[STEP_B1])),
-        b2(T(s[STEP_B2])), c1(T(1 - s[STEP_B1])), c2(T(1 - s[STEP_B2])), eps(T(s[STEP_EPS])),
-        decay(T(s[STEP_DECAY])), rest(T(s[STEP_EMA])) {}
+      : grad_scale(T(s[STEP_GRAD_SCALE])),
+        l2(T(s[STEP_L2])),
+        lr(T(s[STEP_LR])),
+        b1(T(s[STEP_B1])),
+        b2(T(s[STEP_B2])),
+        c1(T(1 - s[STEP_B1])),
+        c2(T(1 - s[STEP_B2])),
+        eps(T(s[STEP_EPS])),
+        decay(T(s[STEP_DECAY])),
+        rest(T(s[STEP_EMA])) {}
 };
 
 template <class T, int kind, bool averages>
@@ -189,13 +197,19 @@ void optimizer_step(void* w_, void* g_, void* m_, void* v_, void* ema_, size_t n
   const NoDenormals guard;
   const int kind = static_cast<int>(s[STEP_KIND]);
   if (ema) {
-    if (kind == 0) step_loop<T, 0, true>(w, g, m, v, ema, n, s);
-    else if (kind == 1) step_loop<T, 1, true>(w, g, m, v, ema, n, s);
-    else step_loop<T, 2, true>(w, g, m, v, ema, n, s);
+    if (kind == 0)
+      step_loop<T, 0, true>(w, g, m, v, ema, n, s);
+    else if (kind == 1)
+      step_loop<T, 1, true>(w, g, m, v, ema, n, s);
+    else
+      step_loop<T, 2, true>(w, g, m, v, ema, n, s);
   } else {
-    if (kind == 0) step_loop<T, 0, false>(w, g, m, v, ema, n, s);
-    else if (kind == 1) step_loop<T, 1, false>(w, g, m, v, ema, n, s);
-    else step_loop<T, 2, false>(w, g, m, v, ema, n, s);
+    if (kind == 0)
+      step_loop<T, 0, false>(w, g, m, v, ema, n, s);
+    else if (kind == 1)
+      step_loop<T, 1, false>(w, g, m, v, ema, n, s);
+    else
+      step_loop<T, 2, false>(w, g, m, v, ema, n, s);
   }
 }
 

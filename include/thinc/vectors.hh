@@ -133,9 +133,9 @@ typedef int64_t DoubleIndices __attribute__((vector_size(THINC_VECTOR_BYTES)));
 // The same shuffle in every chunk: a..d choose from x (0 to 3) or from y (100 to 103).
 #define THINC_LANE(i, chunk, lanes, per_chunk) \
   ((i) < 100 ? (i) + per_chunk * chunk : (i) - 100 + per_chunk * chunk + lanes)
-#define THINC_FOUR(chunk, lanes, a, b, c, d)                      \
-  THINC_LANE(a, chunk, lanes, 4), THINC_LANE(b, chunk, lanes, 4), \
-      THINC_LANE(c, chunk, lanes, 4), THINC_LANE(d, chunk, lanes, 4)
+#define THINC_FOUR(chunk, lanes, a, b, c, d)                                                      \
+  THINC_LANE(a, chunk, lanes, 4), THINC_LANE(b, chunk, lanes, 4), THINC_LANE(c, chunk, lanes, 4), \
+      THINC_LANE(d, chunk, lanes, 4)
 #define THINC_TWO(chunk, lanes, a, b) THINC_LANE(a, chunk, lanes, 2), THINC_LANE(b, chunk, lanes, 2)
 template <int a, int b, int c, int d>
 THINC_FN FloatVector shuffle(FloatVector x, FloatVector y) {
@@ -225,9 +225,7 @@ THINC_FN FloatVector fold(const FloatVector* v) {
   FloatVector cd = shuffle<0, 1, 102, 103>(v[2], v[3]) + shuffle<2, 3, 100, 101>(v[2], v[3]);
   return shuffle<0, 2, 100, 102>(ab, cd) + shuffle<1, 3, 101, 103>(ab, cd);
 }
-THINC_FN DoubleVector fold(const DoubleVector* v) {
-  return shuffle<0, 101>(v[0], v[1]) + shuffle<1, 100>(v[0], v[1]);
-}
+THINC_FN DoubleVector fold(const DoubleVector* v) { return shuffle<0, 101>(v[0], v[1]) + shuffle<1, 100>(v[0], v[1]); }
 
 #else  // plain loops
 

@@ -11,17 +11,9 @@ import numpy
 _name = ctypes.pythonapi.PyCapsule_GetName
 _name.restype, _name.argtypes = ctypes.c_char_p, [ctypes.py_object]
 _pointer = ctypes.pythonapi.PyCapsule_GetPointer
-_pointer.restype, _pointer.argtypes = (
-    ctypes.c_void_p,
-    [ctypes.py_object, ctypes.c_char_p],
-)
+_pointer.restype, _pointer.argtypes = (ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p])
 
-VOID_P, INT, FLOAT, DOUBLE = (
-    ctypes.c_void_p,
-    ctypes.c_int,
-    ctypes.c_float,
-    ctypes.c_double,
-)
+VOID_P, INT, FLOAT, DOUBLE = (ctypes.c_void_p, ctypes.c_int, ctypes.c_float, ctypes.c_double)
 UINT64, OBJECT = ctypes.c_uint64, ctypes.py_object
 
 

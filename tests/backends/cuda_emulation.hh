@@ -1,5 +1,5 @@
-// Runs CUDA kernels on a CPU, to check their numbers: the threads of a block are fibres that take turns, and give way at
-// barriers and shuffles. Every thread of a block (of a warp, for shuffles) must come by the same ones.
+// Runs CUDA kernels on a CPU, to check their numbers: the threads of a block are fibres that take turns, and give way
+// at barriers and shuffles. Every thread of a block (of a warp, for shuffles) must come by the same ones.
 #pragma once
 
 #include <math.h>

@@ -37,39 +37,21 @@ def compiled(source):
         *os.environ.get("THINC_EMULATION_FLAGS", "").split(),
     ]
     text = f'#include "{HEADER}"\n{source}'
-    key = hashlib.sha256(f"{flags}{HEADER.read_text()}{source}".encode()).hexdigest()[
-        :16
-    ]
+    key = hashlib.sha256(f"{flags}{HEADER.read_text()}{source}".encode()).hexdigest()[:16]
     library = FOLDER / f"kernels-{key}.so"
     if not library.is_file():
         FOLDER.mkdir(parents=True, exist_ok=True)
         expanded = subprocess.run(
-            [COMPILER, *flags, "-E", "-P", "-x", "c++", "-"],
-            input=text,
-            check=True,
-            capture_output=True,
-            text=True,
+            [COMPILER, *flags, "-E", "-P", "-x", "c++", "-"], input=text, check=True, capture_output=True, text=True
         ).stdout
         wrappers = []
         for name, params in KERNEL.findall(expanded):
-            names = [
-                re.search(r"(\w+)$", param.strip()).group(1)
-                for param in params.split(",")
-            ]
+            names = [re.search(r"(\w+)$", param.strip()).group(1) for param in params.split(",")]
             wrappers.append(
                 f'extern "C" void emulate_{name}(unsigned grid, unsigned block, {params}) '
                 f"{{ emulation::run(grid, block, [&] {{ {name}({', '.join(names)}); }}); }}"
             )
-        command = [
-            COMPILER,
-            *flags,
-            "-shared",
-            "-x",
-            "c++",
-            "-",
-            "-o",
-            f"{library}.part",
-        ]
+        command = [COMPILER, *flags, "-shared", "-x", "c++", "-", "-o", f"{library}.part"]
         subprocess.run(command, input=text + "\n".join(wrappers), check=True, text=True)
         os.replace(f"{library}.part", library)
     return ctypes.CDLL(str(library))
@@ -84,9 +66,7 @@ def kernels(library):
 
         def kernel(grid, block, args):
             assert block[0] % 32 == 0 and block[0] <= 1024
-            function(
-                ctypes.c_uint(grid[0]), ctypes.c_uint(block[0]), *map(convert, args)
-            )
+            function(ctypes.c_uint(grid[0]), ctypes.c_uint(block[0]), *map(convert, args))
 
         return kernel
 

@@ -36,18 +36,8 @@ ACTIVATIONS = {
     "hard_swish_mobilenet": (lambda x: x * clip(x + 3, 0, 6) / 6, {}, "X"),
     "dish": (lambda x: 0.5 * x * (x / math.sqrt(1 + x * x) + 1), {}, "X"),
     "gelu": (lambda x: 0.5 * x * math.erfc(-x / math.sqrt(2)), {}, "X"),
-    "gelu_approx": (
-        lambda x: (
-            0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-        ),
-        {},
-        "X",
-    ),
-    "mish": (
-        lambda x: x if x >= 20 else x * math.tanh(math.log1p(math.exp(x))),
-        {},
-        "X",
-    ),
+    "gelu_approx": (lambda x: 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))), {}, "X"),
+    "mish": (lambda x: x if x >= 20 else x * math.tanh(math.log1p(math.exp(x))), {}, "X"),
 }
 NAMES = list(ACTIVATIONS)
 DTYPES = ["float32", "float64"]
@@ -82,9 +72,7 @@ def test_backward_is_the_derivative(ops, name, dtype):
     dX = backprop(ops, name, dY, X, getattr(ops, name)(X, **kwargs), **kwargs)
     assert dX.dtype == dtype
     h = 1e-6
-    slopes = [
-        (function(float(x) + h) - function(float(x) - h)) / (2 * h) for x in X.tolist()
-    ]
+    slopes = [(function(float(x) + h) - function(float(x) - h)) / (2 * h) for x in X.tolist()]
     # 2e-6: what the difference quotient itself is worth, and swish's clipped sigmoid.
     numpy.testing.assert_allclose(dX, dY * numpy.array(slopes), rtol=2e-6, atol=4e-6)
 
@@ -131,15 +119,8 @@ def test_any_layout_gives_the_same(ops, name, dtype):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(
-    shape=npst.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=19),
-    dtype=st.sampled_from(DTYPES),
-)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(shape=npst.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=19), dtype=st.sampled_from(DTYPES))
 def test_every_shape(ops, name, shape, dtype):
     function, kwargs, _ = ACTIVATIONS[name]
     X = numpy.random.RandomState(1).uniform(-8, 8, size=shape).astype(dtype)

@@ -7,11 +7,7 @@ from hypothesis import strategies as st
 
 from thinc.types import Pairs, Ragged
 
-quick = settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 lengths_from_one = st.lists(st.integers(1, 6), min_size=1, max_size=6)
 
 
@@ -92,10 +88,7 @@ def test_to_numpy(ops):
     for order in "<>=|":
         Y = ops.to_numpy(X, byte_order=order)
         numpy.testing.assert_array_equal(Y, X)
-    assert (
-        ops.to_numpy(X, byte_order="<").tobytes()
-        != ops.to_numpy(X, byte_order=">").tobytes()
-    )
+    assert ops.to_numpy(X, byte_order="<").tobytes() != ops.to_numpy(X, byte_order=">").tobytes()
     with pytest.raises(ValueError, match="Cannot convert non-numpy"):
         ops.to_numpy([1.0])
 
@@ -109,11 +102,7 @@ def test_insert_into(ops):
 
 
 @quick
-@given(
-    lengths=st.lists(st.integers(0, 5), min_size=1, max_size=6),
-    pad=st.integers(0, 3),
-    width=st.integers(1, 3),
-)
+@given(lengths=st.lists(st.integers(0, 5), min_size=1, max_size=6), pad=st.integers(0, 3), width=st.integers(1, 3))
 def test_flatten_and_unflatten(ops, lengths, pad, width):
     seqs = [floats(n, width, seed=i) for i, n in enumerate(lengths)]
     flat = ops.flatten(seqs, pad=pad)
@@ -204,12 +193,7 @@ def test_list2padded_refuses(ops):
 
 
 @quick
-@given(
-    n=st.integers(0, 20),
-    size=st.integers(1, 7),
-    shuffle=st.booleans(),
-    buffer=st.integers(1, 5),
-)
+@given(n=st.integers(0, 20), size=st.integers(1, 7), shuffle=st.booleans(), buffer=st.integers(1, 5))
 def test_minibatch_has_every_item_once(ops, n, size, shuffle, buffer):
     batches = ops.minibatch(size, list(range(n)), shuffle=shuffle, buffer=buffer)
     assert len(batches) == -(-n // size)
@@ -258,9 +242,7 @@ def test_multibatch_keeps_sequences_together(ops):
 
 
 def test_batches_refuse(ops):
-    with pytest.raises(
-        ValueError, match="Can't minibatch data. Expected sequence, got"
-    ):
+    with pytest.raises(ValueError, match="Can't minibatch data. Expected sequence, got"):
         ops.minibatch(2, iter([1, 2]))
     with pytest.raises(ValueError, match="Can't multibatch data. Expected sequences"):
         ops.multibatch(2, [1, 2], iter([1, 2]))

@@ -38,24 +38,9 @@ BAD = [
     ("hash", (F[0], 1), ValueError, "integer"),
     ("hash_embed", (F[:0], IDS, 1), ValueError, "no rows"),
     ("backprop_hash_embed", (F, F[:2], IDS, 1), ValueError, "(4, 3)"),
-    (
-        "sparse_linear",
-        (IDS, KEYS[1], ints(-1, 5), F.ravel(), F[0], 3, 4, False),
-        ValueError,
-        "-1",
-    ),
-    (
-        "sparse_linear",
-        (IDS, KEYS[1], ints(1, 1), F.ravel(), F[0], 3, 4, False),
-        ValueError,
-        "sum to 2",
-    ),
-    (
-        "backprop_sparse_linear",
-        (F.ravel(), F[0], F, *KEYS, 3, 4, False),
-        ValueError,
-        "(2, 3)",
-    ),
+    ("sparse_linear", (IDS, KEYS[1], ints(-1, 5), F.ravel(), F[0], 3, 4, False), ValueError, "-1"),
+    ("sparse_linear", (IDS, KEYS[1], ints(1, 1), F.ravel(), F[0], 3, 4, False), ValueError, "sum to 2"),
+    ("backprop_sparse_linear", (F.ravel(), F[0], F, *KEYS, 3, 4, False), ValueError, "(2, 3)"),
     ("seq2col", (F, -1), ValueError, "-1"),
     ("backprop_seq2col", (F[0], 1), ValueError, "1"),
     ("backprop_seq2col", (F[:, :2], 1), ValueError, "2"),
@@ -78,9 +63,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("ops_class", [Ops, NumpyOps])
-@pytest.mark.parametrize(
-    "op, args, error, message", BAD, ids=[f"{i}-{row[0]}" for i, row in enumerate(BAD)]
-)
+@pytest.mark.parametrize("op, args, error, message", BAD, ids=[f"{i}-{row[0]}" for i, row in enumerate(BAD)])
 def test_bad_input(op, args, error, message, ops_class):
     before = copy.deepcopy(args)
     if ops_class is Ops and isinstance(args[0], (str, dict)):
@@ -94,12 +77,7 @@ def test_bad_input(op, args, error, message, ops_class):
 
 @pytest.mark.parametrize("ops_class", [Ops, NumpyOps])
 @pytest.mark.parametrize(
-    "sizes, message",
-    [
-        ((2, 1), "sums to 3 but X has 4 rows"),
-        ((1, 3), "must not increase"),
-        ((5, -1), "must not"),
-    ],
+    "sizes, message", [((2, 1), "sums to 3 but X has 4 rows"), ((1, 3), "must not increase"), ((5, -1), "must not")]
 )
 def test_lstm_sizes(sizes, message, ops_class):
     params = numpy.zeros(1 * 4 * 2 * (3 + 2) + 2 * 4 * 2, dtype="f")

@@ -23,14 +23,8 @@ from thinc.backends import cblas, linalg
 PACKAGE = Path(thinc.__file__).parent
 CBLAS_OBJ = "struct __pyx_obj_5thinc_8backends_5cblas_CBlas *"
 FUNCS = ["sgemm", "dgemm", "saxpy", "daxpy", "sscal", "dscal"]
-VEC = (
-    "arg_max max sum norm add add_i mul mul_i pow pow_i div div_i exp exp_i "
-    "reciprocal_i mean variance"
-).split()
-VEC_VEC = (
-    "add add_i batch_add_i add_pow add_pow_i mul mul_i dot "
-    "arg_max_if_true arg_max_if_zero"
-).split()
+VEC = ("arg_max max sum norm add add_i mul mul_i pow pow_i div div_i exp exp_i reciprocal_i mean variance").split()
+VEC_VEC = ("add add_i batch_add_i add_pow add_pow_i mul mul_i dot arg_max_if_true arg_max_if_zero").split()
 MAT = ["mean_row", "var_row"]
 P = VOID_P
 
@@ -118,16 +112,11 @@ def test_cblas_subclass_without_init_has_functions():
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=80, deadline=None)
-def test_gemm_is_row_major_for_every_transpose_and_stride(
-    name, m, n, k, trans, pad, alpha, beta, seed
-):
+def test_gemm_is_row_major_for_every_transpose_and_stride(name, m, n, k, trans, pad, alpha, beta, seed):
     rng = numpy.random.RandomState(seed)
     dtype = dtype_of(name)
     stored = [(k, m) if trans[0] else (m, k), (n, k) if trans[1] else (k, n), (m, n)]
-    A, B, C = (
-        rng.uniform(-1, 1, (rows, cols + extra)).astype(dtype)
-        for (rows, cols), extra in zip(stored, pad)
-    )
+    A, B, C = (rng.uniform(-1, 1, (rows, cols + extra)).astype(dtype) for (rows, cols), extra in zip(stored, pad))
     a, b, c = (X[:, :cols] for X, (_, cols) in zip((A, B, C), stored))
     if beta == 0:
         c[:] = numpy.nan
@@ -188,15 +177,7 @@ def f4(values):
 
 @pytest.mark.parametrize(
     "scores,expected",
-    [
-        ([2, 1], 0),
-        ([1, 1], 1),
-        ([1, 2], 1),
-        ([math.nan, 0], 1),
-        ([0, 3, 3], 1),
-        ([5], 0),
-        ([1, 1, 1], 0),
-    ],
+    [([2, 1], 0), ([1, 1], 1), ([1, 2], 1), ([math.nan, 0], 1), ([0, 3, 3], 1), ([5], 0), ([1, 1, 1], 0)],
 )
 def test_arg_max_prefers_the_second_of_two_and_the_first_of_more(scores, expected):
     X = f4(scores)
@@ -229,12 +210,7 @@ def test_vec_reductions_of_nothing():
 
 @pytest.mark.parametrize(
     "name,formula",
-    [
-        ("add", lambda X, s: X + s),
-        ("mul", lambda X, s: X * s),
-        ("pow", lambda X, s: X**s),
-        ("div", lambda X, s: X / s),
-    ],
+    [("add", lambda X, s: X + s), ("mul", lambda X, s: X * s), ("pow", lambda X, s: X**s), ("div", lambda X, s: X / s)],
 )
 def test_vec_scalar_functions_and_their_twins_in_place(name, formula):
     X = numpy.linspace(0.5, 3, 19).astype("f4")
@@ -259,13 +235,7 @@ def test_vec_exp_and_reciprocal():
     assert_allclose(X, 1 / numpy.linspace(-3, 3, 10), rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "name,formula",
-    [
-        ("add", lambda X, Y, s: X + Y * s),
-        ("add_pow", lambda X, Y, s: X + Y**s),
-    ],
-)
+@pytest.mark.parametrize("name,formula", [("add", lambda X, Y, s: X + Y * s), ("add_pow", lambda X, Y, s: X + Y**s)])
 def test_vec_vec_scaled_functions_and_their_twins_in_place(name, formula):
     X, Y = numpy.random.RandomState(0).uniform(0.5, 3, (2, 19)).astype("f4")
     out = numpy.zeros_like(X)
@@ -293,15 +263,11 @@ def test_vec_vec_batch_add_i():
     X = f4([1, 2, 3])
     Y = numpy.arange(12, dtype="f4").reshape(4, 3)
     expected = X + 0.5 * Y.sum(0)
-    vec_vec("batch_add_i", None, P, P, FLOAT, INT, INT)(
-        capi.address(X), capi.address(Y), 0.5, 3, 4
-    )
+    vec_vec("batch_add_i", None, P, P, FLOAT, INT, INT)(capi.address(X), capi.address(Y), 0.5, 3, 4)
     assert_allclose(X, expected)
 
 
-@pytest.mark.parametrize(
-    "valid,expected", [([0, 1, 1, 1], 2), ([0, 0, 0, 0], -1), ([1, 1, 1, 1], 0)]
-)
+@pytest.mark.parametrize("valid,expected", [([0, 1, 1, 1], 2), ([0, 0, 0, 0], -1), ([1, 1, 1, 1], 0)])
 def test_vec_vec_arg_max_of_some(valid, expected):
     scores = f4([9, 4, 5, 5])
     is_valid = numpy.array(valid, dtype="i4")
@@ -351,10 +317,7 @@ setup(name="c_client", packages=[], py_modules=[], ext_modules=cythonize(
     shutil.copy(source, folder)
     (folder / "setup.py").write_text(build, encoding="utf8")
     done = subprocess.run(
-        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
+        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"], cwd=folder, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-3000:]
     spec = importlib.util.spec_from_file_location("c_client", target)

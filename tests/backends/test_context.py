@@ -221,10 +221,5 @@ def test_param_server_with_a_proxy():
     server.set_param(1, "W", numpy.zeros(2))
     server.set_grad(1, "W", numpy.zeros(2))
     server.inc_grad(1, "W", numpy.zeros(2))
-    assert [call[0] for call in proxy.calls] == [
-        "get_param",
-        "set_param",
-        "set_grad",
-        "inc_grad",
-    ]
+    assert [call[0] for call in proxy.calls] == ["get_param", "set_param", "set_grad", "inc_grad"]
     assert not server.has_grad(1, "W")

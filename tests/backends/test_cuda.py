@@ -19,8 +19,7 @@ from thinc.backends._kernels import cuda
 from thinc.backends._training import Step
 
 needs_compiler = pytest.mark.skipif(
-    emulation.COMPILER is None,
-    reason="there is no g++ to compile the kernels for the CPU",
+    emulation.COMPILER is None, reason="there is no g++ to compile the kernels for the CPU"
 )
 NVCC = shutil.which("nvcc")
 
@@ -122,13 +121,9 @@ def test_an_index_out_of_range_is_no_row(gpu_ops):
     table = numpy.ones((3, 2), dtype="float32")
     Y = gpu_ops.gather_add(table, numpy.array([[0, 3], [-1, 2**31 - 1]], dtype="int32"))
     assert Y.tolist() == [[1, 1], [0, 0]]
-    gpu_ops.scatter_add(
-        table, numpy.array([7, 1], dtype="int32"), numpy.ones((2, 2), "f")
-    )
+    gpu_ops.scatter_add(table, numpy.array([7, 1], dtype="int32"), numpy.ones((2, 2), "f"))
     assert table.tolist() == [[1, 1], [2, 2], [1, 1]]
-    dX = gpu_ops.backprop_maxout(
-        numpy.ones((1, 1), "f"), numpy.array([[5]], dtype="int32"), 2
-    )
+    dX = gpu_ops.backprop_maxout(numpy.ones((1, 1), "f"), numpy.array([[5]], dtype="int32"), 2)
     assert dX.tolist() == [[[0, 0]]]
 
 
@@ -144,9 +139,7 @@ def test_dropout_masks_are_those_of_the_cpu(gpu_ops):
 @needs_compiler
 def test_padding(gpu_ops):
     for dtype in ("float32", "float64", "int32", "int64", "int8"):
-        seqs = [
-            numpy.arange(1, 1 + n * 2).reshape((n, 2)).astype(dtype) for n in (3, 0, 1)
-        ]
+        seqs = [numpy.arange(1, 1 + n * 2).reshape((n, 2)).astype(dtype) for n in (3, 0, 1)]
         expected = Ops().pad(seqs, round_to=2) if dtype != "int8" else None
         got = gpu_ops.pad(seqs, round_to=2)
         assert got.dtype == dtype
@@ -212,9 +205,7 @@ def test_storage_of_16_bits(gpu_ops, dtype):
         expected = getattr(NumpyOps(), f"backprop_{name}")(*widened)
         dX = getattr(gpu_ops, f"backprop_{name}")(dY, *saved)
         assert dX.dtype == kind
-        numpy.testing.assert_allclose(
-            dX.astype("d"), expected.astype(kind).astype("d"), rtol=last, atol=6e-8
-        )
+        numpy.testing.assert_allclose(dX.astype("d"), expected.astype(kind).astype("d"), rtol=last, atol=6e-8)
     table = rng.normal(size=(11, 6)).astype(kind)
     wide = table.astype("float32")
     ids = rng.randint(0, 2**40, size=20).astype("uint64")
@@ -246,10 +237,7 @@ def test_every_half_is_read_and_rounded_as_by_numpy(gpu_ops):
 def test_a_wrong_kernel_is_caught(gpu_ops):
     """The comparison can fail: one sign in one formula is changed."""
     source = cuda.source()
-    wrong = source.replace(
-        "dX[n * I + i] = r * (dy[i] * G[i] - mean -",
-        "dX[n * I + i] = r * (dy[i] * G[i] + mean -",
-    )
+    wrong = source.replace("dX[n * I + i] = r * (dy[i] * G[i] - mean -", "dX[n * I + i] = r * (dy[i] * G[i] + mean -")
     assert wrong != source
     cases = [case for case in CASES if case.name == "backprop_layer_norm"]
     with emulation.emulated(wrong) as ops:
@@ -273,11 +261,7 @@ def kernel_names():
     names = set(re.findall(r"KERNEL\((\w+)\)\(", expanded)) - {"name", "backprop_"}
     names |= {*cuda.activations(), *(f"backprop_{name}" for name in cuda.activations())}
     both = {f"{name}_{suffix}" for name in names for suffix in ("f32", "f64")}
-    padded = {
-        f"{name}_{suffix}"
-        for name in ("pad", "list2padded")
-        for suffix in ("f32", "f64", "i32", "i64")
-    }
+    padded = {f"{name}_{suffix}" for name in ("pad", "list2padded") for suffix in ("f32", "f64", "i32", "i64")}
     return both | padded | stored_names() | {"hash", "ngrams"}
 
 
@@ -293,43 +277,25 @@ def stored_names():
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
 def test_nvcc_compiles_without_spills(flat_source, architecture, tmp_path):
     done = subprocess.run(
-        [
-            NVCC,
-            "-std=c++17",
-            f"-arch={architecture}",
-            "-DTHINC_ISA=cuda",
-            "-cubin",
-            "-Xptxas",
-            "-v",
-        ]
+        [NVCC, "-std=c++17", f"-arch={architecture}", "-DTHINC_ISA=cuda", "-cubin", "-Xptxas", "-v"]
         + ["-o", str(tmp_path / "out.cubin"), str(flat_source)],
         capture_output=True,
         text=True,
-        env={
-            **os.environ,
-            "LD_PRELOAD": "",
-        },  # the sanitizers of these tests are not its
+        env={**os.environ, "LD_PRELOAD": ""},  # the sanitizers of these tests are not its
     )
     assert done.returncode == 0, done.stderr[:3000]
     compiled = set(re.findall(r"Compiling entry function '(\w+)'", done.stderr))
     assert compiled == kernel_names()
     spills = [line for line in done.stderr.splitlines() if "spill" in line]
-    assert spills and all(
-        " 0 bytes spill stores, 0 bytes spill loads" in line for line in spills
-    )
+    assert spills and all(" 0 bytes spill stores, 0 bytes spill loads" in line for line in spills)
 
 
 @pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90", "sm_100"])
 def test_nvrtc_compiles(architecture):
     """NVRTC is what CuPy compiles with; it has no host headers."""
     nvrtc = pytest.importorskip("cuda.bindings.nvrtc")
-    _, program = nvrtc.nvrtcCreateProgram(
-        cuda.source().encode(), b"kernels.cu", 0, [], []
-    )
-    options = [
-        option.encode()
-        for option in (*cuda.OPTIONS, f"--gpu-architecture={architecture}")
-    ]
+    _, program = nvrtc.nvrtcCreateProgram(cuda.source().encode(), b"kernels.cu", 0, [], [])
+    options = [option.encode() for option in (*cuda.OPTIONS, f"--gpu-architecture={architecture}")]
     (error,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
     log = b" " * nvrtc.nvrtcGetProgramLogSize(program)[1]
     nvrtc.nvrtcGetProgramLog(program, log)

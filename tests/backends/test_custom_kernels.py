@@ -8,10 +8,7 @@ from tests.checks import assert_ulp
 from thinc.backends import Ops
 from thinc.backends import _custom_kernels as kernels
 
-pytestmark = pytest.mark.skipif(
-    emulation.COMPILER is None,
-    reason="there is no g++ to compile the kernels for the CPU",
-)
+pytestmark = pytest.mark.skipif(emulation.COMPILER is None, reason="there is no g++ to compile the kernels for the CPU")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,9 +44,7 @@ def test_activations(name, dtype):
     assert getattr(kernels, name)(strided, inplace=True, **settings) is strided
     assert_ulp(strided, truth, 8)
     saved = (X, truth.astype(dtype)) if name == "swish" else (X,)
-    truth = getattr(Ops(), f"backprop_{name}")(
-        dY.astype("float64"), *(a.astype("float64") for a in saved), **settings
-    )
+    truth = getattr(Ops(), f"backprop_{name}")(dY.astype("float64"), *(a.astype("float64") for a in saved), **settings)
     got = getattr(kernels, f"backprop_{name}")(dY, *saved, **settings, **LAUNCH)
     assert_ulp(got, truth, 16, 4)
     with pytest.raises(ValueError, match="incorrect shape"):
@@ -77,15 +72,11 @@ def test_maxout():
     X = rows(7, 3, 2)
     best, which = kernels.maxout(X, **LAUNCH)
     expected = Ops().maxout(X)
-    assert numpy.array_equal(best, expected[0]) and numpy.array_equal(
-        which, expected[1]
-    )
+    assert numpy.array_equal(best, expected[0]) and numpy.array_equal(which, expected[1])
     dY = rows(7, 3)
     got = kernels.backprop_maxout(dY, which, 2, **LAUNCH)
     assert numpy.array_equal(got, Ops().backprop_maxout(dY, which, 2))
-    with pytest.raises(
-        IndexError, match="index 2 is out of bounds for maxout with size 2"
-    ):
+    with pytest.raises(IndexError, match="index 2 is out of bounds for maxout with size 2"):
         kernels.backprop_maxout(dY, which + 1 + (which == 0), 2)
     with pytest.raises(AssertionError):
         kernels.backprop_maxout(dY, which.astype("int64"), 2)

@@ -15,9 +15,7 @@ def rows(*shape, dtype="float64", seed=0):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("trans1", [False, True])
 @pytest.mark.parametrize("trans2", [False, True])
-@pytest.mark.parametrize(
-    "N,K,O", [(0, 3, 2), (5, 0, 2), (5, 3, 0), (1, 1, 1), (7, 5, 3)]
-)
+@pytest.mark.parametrize("N,K,O", [(0, 3, 2), (5, 0, 2), (5, 3, 0), (1, 1, 1), (7, 5, 3)])
 def test_gemm(ops, N, K, O, trans1, trans2, dtype):  # noqa: E741
     A, B = rows(N, K, dtype=dtype), rows(K, O, dtype=dtype, seed=1)
     want = numpy.zeros((N, O))
@@ -39,9 +37,7 @@ def test_gemm(ops, N, K, O, trans1, trans2, dtype):  # noqa: E741
 
 def test_gemm_refuses(ops):
     X = rows(2, 3, dtype="float32")
-    with pytest.raises(
-        ValueError, match="Provided 'x' array should be 2-dimensional, "
-    ):
+    with pytest.raises(ValueError, match="Provided 'x' array should be 2-dimensional, "):
         ops.gemm(X[0], X)
     with pytest.raises(ValueError, match=r"'y' array .* but found 3 dimension"):
         ops.gemm(X, X[None])
@@ -53,11 +49,7 @@ def test_gemm_refuses(ops):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_affine_and_maxout(ops, dtype):
-    X, W, b = (
-        rows(7, 5, dtype=dtype),
-        rows(3, 2, 5, dtype=dtype),
-        rows(3, 2, dtype=dtype),
-    )
+    X, W, b = (rows(7, 5, dtype=dtype), rows(3, 2, 5, dtype=dtype), rows(3, 2, dtype=dtype))
     pieces = numpy.einsum("ni,opi->nop", X, W) + b
     Y = ops.affine(X, W[:, 0], b[:, 0])
     assert Y.dtype == dtype
@@ -81,11 +73,7 @@ def test_sum_rows(ops, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_layer_norm(ops, dtype):
-    X, G, b = (
-        rows(7, 5, dtype=dtype),
-        rows(5, dtype=dtype),
-        rows(5, dtype=dtype, seed=1),
-    )
+    X, G, b = (rows(7, 5, dtype=dtype), rows(5, dtype=dtype), rows(5, dtype=dtype, seed=1))
     X += 3
     Y, mu, rstd = ops.layer_norm(X, G, b)
     wide = X.astype("float64")

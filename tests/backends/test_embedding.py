@@ -5,11 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-quick = settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 DTYPES = ["float32", "float64"]
 M32, M64 = 2**32 - 1, 2**64 - 1
 u64 = st.integers(0, M64)
@@ -212,9 +208,7 @@ def test_sparse_linear(ops, v1_indexing, dtype):
         for seed in (0, 1):
             h = murmur3_x86_32(key, seed)
             for c in range(nO):
-                cell = (
-                    (h & (length - 1)) + c if v1_indexing else h % length + c * length
-                )
+                cell = (h & (length - 1)) + c if v1_indexing else h % length + c * length
                 want[example, c] += value * W[cell]
                 want_dW[cell] += value * dY[example, c]
     tail = (nO, length, v1_indexing)

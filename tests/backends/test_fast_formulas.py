@@ -83,12 +83,8 @@ def test_fast_takes_any_layout(fast_ops, case):
     """Read-only inputs with gaps change nothing, not even a bit of the copies."""
     call_args = case.args(numpy.random.RandomState(0), "float32")
     awkward = [
-        value
-        if position in case.mutates or case.name == "adam"
-        else frozen_and_strided(value)
-        for position, value in enumerate(
-            case.args(numpy.random.RandomState(0), "float32")
-        )
+        value if position in case.mutates or case.name == "adam" else frozen_and_strided(value)
+        for position, value in enumerate(case.args(numpy.random.RandomState(0), "float32"))
     ]
     if case.name in ("clip_gradient", "backprop_lstm"):
         awkward[0] = awkward[0].copy()
@@ -108,8 +104,7 @@ def test_every_op_has_a_row():
     public = {
         name
         for name in dir(Ops)
-        if not name.startswith(("_", "alloc", "asarray", "reshape"))
-        and callable(getattr(Ops, name))
+        if not name.startswith(("_", "alloc", "asarray", "reshape")) and callable(getattr(Ops, name))
     }
     # Both directions of a reshape, an allocation or a conversion are array methods.
     assert public - named == set(EXEMPT)

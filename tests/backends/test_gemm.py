@@ -187,9 +187,7 @@ print("untouched")
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs mprotect")
 def test_nothing_is_read_beyond_the_end_of_an_array():
-    run = subprocess.run(
-        [sys.executable, "-c", GUARDED], capture_output=True, text=True
-    )
+    run = subprocess.run([sys.executable, "-c", GUARDED], capture_output=True, text=True)
     assert run.stdout.strip() == "untouched", (run.returncode, run.stderr)
 
 
@@ -204,16 +202,10 @@ def test_gemm_out_may_overlap_an_operand(engine):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(
-    "N,K", [(1, 1), (3, 5), (10, 96), (50, 511), (131, 517), (8, 1300)]
-)
+@pytest.mark.parametrize("N,K", [(1, 1), (3, 5), (10, 96), (50, 511), (131, 517), (8, 1300)])
 def test_forward_bits_do_not_depend_on_the_batch(native, isa, dtype, N, K):
     rng = numpy.random.default_rng(5)
-    X, W, b = (
-        normal(rng, (67, K), dtype),
-        normal(rng, (N, K), dtype),
-        normal(rng, N, dtype),
-    )
+    X, W, b = (normal(rng, (67, K), dtype), normal(rng, (N, K), dtype), normal(rng, N, dtype))
     Y = gemm.affine(X, W, b)
     Z = gemm.gemm(X, W, trans2=True)
     for rows in (*range(1, 26), 47, 48, 49, 66):
@@ -228,18 +220,11 @@ def test_forward_bits_do_not_depend_on_the_batch(native, isa, dtype, N, K):
         assert Z_part.tobytes() == Z[start : start + rows].tobytes()
 
 
-@pytest.mark.skipif(
-    not {"avx2", "avx512"} <= set(elementwise.isa_levels()),
-    reason="needs an AVX-512 CPU",
-)
+@pytest.mark.skipif(not {"avx2", "avx512"} <= set(elementwise.isa_levels()), reason="needs an AVX-512 CPU")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_forward_bits_do_not_depend_on_the_vector_width(native, dtype):
     rng = numpy.random.default_rng(6)
-    X, W, b = (
-        normal(rng, (13, 77), dtype),
-        normal(rng, (29, 77), dtype),
-        normal(rng, 29, dtype),
-    )
+    X, W, b = (normal(rng, (13, 77), dtype), normal(rng, (29, 77), dtype), normal(rng, 29, dtype))
     before = elementwise.isa_name()
     try:
         elementwise.use_isa("avx2")
@@ -254,11 +239,7 @@ def test_forward_bits_do_not_depend_on_the_vector_width(native, dtype):
 @pytest.mark.parametrize("N,I,O", [(1, 1, 1), (7, 5, 3), (16, 96, 10), (3, 1030, 17)])
 def test_affine_every_engine(engine, isa, dtype, N, I, O):  # noqa: E741
     rng = numpy.random.default_rng(7)
-    X, W, b = (
-        normal(rng, (N, I), dtype),
-        normal(rng, (O, I), dtype),
-        normal(rng, O, dtype),
-    )
+    X, W, b = (normal(rng, (N, I), dtype), normal(rng, (O, I), dtype), normal(rng, O, dtype))
     Y = gemm.affine(X, W, b)
     wide = numpy.concatenate([X, numpy.ones((N, 1), dtype)], axis=1)
     assert Y.dtype == dtype
@@ -267,15 +248,7 @@ def test_affine_every_engine(engine, isa, dtype, N, I, O):  # noqa: E741
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    "N,I,O,P",
-    [
-        (1, 5, 3, 2),
-        (7, 5, 3, 1),
-        (66, 97, 30, 3),
-        (130, 8, 300, 4),
-        (5, 1030, 17, 3),
-        (13, 6, 11, 9),
-    ],
+    "N,I,O,P", [(1, 5, 3, 2), (7, 5, 3, 1), (66, 97, 30, 3), (130, 8, 300, 4), (5, 1030, 17, 3), (13, 6, 11, 9)]
 )
 def test_affine_maxout_is_maxout_of_affine(engine, isa, dtype, N, I, O, P):  # noqa: E741
     rng = numpy.random.default_rng(8)
@@ -289,9 +262,7 @@ def test_affine_maxout_is_maxout_of_affine(engine, isa, dtype, N, I, O, P):  # n
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(
-    "N,I,O,P", [(1, 5, 3, 2), (66, 97, 30, 3), (131, 8, 300, 1), (13, 6, 11, 9)]
-)
+@pytest.mark.parametrize("N,I,O,P", [(1, 5, 3, 2), (66, 97, 30, 3), (131, 8, 300, 1), (13, 6, 11, 9)])
 def test_affine_maxout_layer_norm_is_its_parts(isa, native, dtype, N, I, O, P):  # noqa: E741
     rng = numpy.random.default_rng(8)
     X, W = normal(rng, (N, I), dtype), normal(rng, (O, P, I), dtype)
@@ -325,9 +296,7 @@ def test_affine_maxout_layer_norm_leaves_what_does_not_fit():
 
 def test_affine_maxout_takes_the_first_of_equals(isa):
     W = numpy.ones((5, 3, 4), dtype="f")
-    best, which = gemm.affine_maxout(
-        numpy.ones((2, 4), "f"), W, numpy.zeros((5, 3), "f")
-    )
+    best, which = gemm.affine_maxout(numpy.ones((2, 4), "f"), W, numpy.zeros((5, 3), "f"))
     assert (best == 4).all() and (which == 0).all()
 
 
@@ -342,9 +311,7 @@ def test_empty_dimensions(engine, M, N, K, trans1, trans2):
     b = normal(rng, N)
     Y = gemm.affine(normal(rng, (M, K)), normal(rng, (N, K)), b)
     assert Y.shape == (M, N) and (Y == b).all()
-    best, which = gemm.affine_maxout(
-        normal(rng, (M, K)), normal(rng, (N, 2, K)), numpy.zeros((N, 2), "f")
-    )
+    best, which = gemm.affine_maxout(normal(rng, (M, K)), normal(rng, (N, 2, K)), numpy.zeros((N, 2), "f"))
     assert best.shape == which.shape == (M, N) and (which == 0).all()
 
 
@@ -360,21 +327,13 @@ def test_nan_and_infinity_travel(isa, native):
 
 def test_gemm_errors():
     x, y = numpy.zeros((2, 5), "f"), numpy.zeros((4, 3), "f")
-    with pytest.raises(
-        ValueError, match=r"Shape mismatch for blis.gemm: \(2, 5\), \(4, 3\)"
-    ):
+    with pytest.raises(ValueError, match=r"Shape mismatch for blis.gemm: \(2, 5\), \(4, 3\)"):
         gemm.gemm(x, y)
-    with pytest.raises(
-        ValueError, match=r"Shape mismatch for blis.gemm: \(2, 5\), \(3, 4\)"
-    ):
+    with pytest.raises(ValueError, match=r"Shape mismatch for blis.gemm: \(2, 5\), \(3, 4\)"):
         gemm.gemm(x, y, trans2=True)
-    with pytest.raises(
-        ValueError, match="'x' array should be 2-dimensional, but found 1 dim"
-    ):
+    with pytest.raises(ValueError, match="'x' array should be 2-dimensional, but found 1 dim"):
         gemm.gemm(x[0], y)
-    with pytest.raises(
-        ValueError, match="'y' array should be 2-dimensional, but found 3 dim"
-    ):
+    with pytest.raises(ValueError, match="'y' array should be 2-dimensional, but found 3 dim"):
         gemm.gemm(x, y[None])
     for dtype in ("float64", "float16", "int32", ">f4"):
         with pytest.raises(ValueError, match="BLIS gemm requires float32 arrays"):
@@ -398,10 +357,7 @@ def test_uncovered_arrays_are_left_to_the_readable_formula():
     x = numpy.zeros((2, 5), "f")
     assert gemm.gemm([[1.0]], x) is None
     assert gemm.affine(x, numpy.zeros((3, 5)), numpy.zeros(3, "f")) is None
-    assert (
-        gemm.affine_maxout(x, numpy.zeros((3, 0, 5), "f"), numpy.zeros((3, 0), "f"))
-        is None
-    )
+    assert gemm.affine_maxout(x, numpy.zeros((3, 0, 5), "f"), numpy.zeros((3, 0), "f")) is None
 
 
 def test_engines():
@@ -413,16 +369,11 @@ def test_engines():
     assert (gemm.linked_blas() is not None) == ("linked" in gemm.engines())
 
 
-@pytest.mark.parametrize(
-    "value,works", [("blis", True), ("numpy", True), ("abacus", False)]
-)
+@pytest.mark.parametrize("value,works", [("blis", True), ("numpy", True), ("abacus", False)])
 def test_environment_chooses_the_engine(value, works):
     code = "from thinc.backends._kernels import gemm; print(gemm.engine_name())"
     run = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "THINC_GEMM": value},
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", code], env={**os.environ, "THINC_GEMM": value}, capture_output=True, text=True
     )
     if works:
         assert run.stdout.strip() == value

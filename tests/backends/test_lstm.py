@@ -83,9 +83,7 @@ def test_forward(ops, shape, dtype, rtol):
     Y, state = ops.lstm_forward_training(*args)
     assert Y.dtype == dtype
     numpy.testing.assert_allclose(Y, want, rtol=rtol, atol=rtol / 10)
-    numpy.testing.assert_allclose(
-        ops.lstm_forward_inference(*args), want, rtol=rtol, atol=rtol / 10
-    )
+    numpy.testing.assert_allclose(ops.lstm_forward_inference(*args), want, rtol=rtol, atol=rtol / 10)
     depth, dirs, nO, _, lengths = shape
     N = sum(lengths)
     assert state[0].shape == (depth, dirs, N, nO)
@@ -111,9 +109,7 @@ def test_backprop_is_the_gradient(ops, shape):
 
     assert dX.shape == X.shape and d_params.shape == params.shape
     numpy.testing.assert_allclose(dX, numeric_gradient(of_X, X, dY), atol=1e-8)
-    numpy.testing.assert_allclose(
-        d_params, numeric_gradient(of_params, params, dY), atol=1e-8
-    )
+    numpy.testing.assert_allclose(d_params, numeric_gradient(of_params, params, dY), atol=1e-8)
 
 
 def test_backprop_float32(ops):

@@ -11,11 +11,7 @@ from tests.checks import numeric_gradient
 from thinc.api import NumpyOps, Ops
 
 DTYPES = ["float32", "float64"]
-quick = settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 lengths_with_zeros = st.lists(st.integers(0, 5), max_size=6)
 lengths_from_one = st.lists(st.integers(1, 5), max_size=6)
 
@@ -50,27 +46,18 @@ def window_of(X, lengths, nW):
 
 
 @quick
-@given(
-    lengths=lengths_with_zeros,
-    nW=st.integers(0, 4),
-    width=st.integers(0, 5),
-    dtype=st.sampled_from(DTYPES),
-)
+@given(lengths=lengths_with_zeros, nW=st.integers(0, 4), width=st.integers(0, 5), dtype=st.sampled_from(DTYPES))
 def test_seq2col_follows_its_definition(ops, lengths, nW, width, dtype):
     X = rows(sum(lengths), width, dtype)
     cols = ops.seq2col(X, nW, lengths=ints(lengths))
     assert cols.dtype == dtype
     numpy.testing.assert_array_equal(cols, window_of(X, lengths, nW))
-    numpy.testing.assert_array_equal(
-        ops.seq2col(X, nW), window_of(X, [len(X)], nW).astype(dtype)
-    )
+    numpy.testing.assert_array_equal(ops.seq2col(X, nW), window_of(X, [len(X)], nW).astype(dtype))
     dY = rows(len(X), width * (2 * nW + 1), dtype, seed=1)
     dX = ops.backprop_seq2col(dY, nW, lengths=ints(lengths))
     assert dX.dtype == dtype and dX.shape == X.shape
     # The operation is linear, so its gradient is the transpose: <dY, AX> = <A'dY, X>.
-    numpy.testing.assert_allclose(
-        numpy.sum(dY * cols), numpy.sum(dX * X), rtol=1e-4, atol=1e-4
-    )
+    numpy.testing.assert_allclose(numpy.sum(dY * cols), numpy.sum(dX * X), rtol=1e-4, atol=1e-4)
 
 
 def test_backprop_seq2col_is_the_gradient(ops):
@@ -101,9 +88,7 @@ def test_seq2col_refuses(ops):
 
 
 @quick
-@given(
-    lengths=lengths_with_zeros, width=st.integers(0, 4), dtype=st.sampled_from(DTYPES)
-)
+@given(lengths=lengths_with_zeros, width=st.integers(0, 4), dtype=st.sampled_from(DTYPES))
 def test_sum_and_mean(ops, lengths, width, dtype):
     X = rows(sum(lengths), width, dtype)
     L = ints(lengths)
@@ -173,9 +158,7 @@ def test_reductions_refuse_wrong_lengths(ops, name):
     reduce = getattr(ops, "reduce_" + name)
     X = rows(4, 3, "float32")
     for lengths in ([2, 3], [2, 1]):
-        with pytest.raises(
-            IndexError, match="lengths must sum up to the number of row"
-        ):
+        with pytest.raises(IndexError, match="lengths must sum up to the number of row"):
             reduce(X, ints(lengths))
     with pytest.raises(ValueError, match="all sequence lengths must be >"):
         reduce(X, ints([5, -1]))
@@ -229,10 +212,7 @@ def test_reductions_take_any_layout(ops):
 
 
 @quick
-@given(
-    shape=st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 9)),
-    dtype=st.sampled_from(DTYPES),
-)
+@given(shape=st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 9)), dtype=st.sampled_from(DTYPES))
 def test_maxout(ops, shape, dtype):
     N, nO, nP = shape
     # Few distinct values, so that there are ties.
@@ -252,9 +232,7 @@ def test_maxout_refuses(ops):
     with pytest.raises(ValueError):
         ops.maxout(numpy.zeros((2, 3, 0), dtype="float32"))
     dY = numpy.zeros((1, 2), dtype="float32")
-    with pytest.raises(
-        IndexError, match="index 3 is out of bounds for maxout with size"
-    ):
+    with pytest.raises(IndexError, match="index 3 is out of bounds for maxout with size"):
         ops.backprop_maxout(dY, ints([[0, 3]]), 3)
     with pytest.raises(IndexError):
         ops.backprop_maxout(dY, ints([[0, -1]]), 3)
@@ -365,10 +343,7 @@ def test_padding_of_any_arrays(lengths, width, dtype, layout, round_to):
         return one.dtype == other.dtype and numpy.array_equal(one, other)
 
     readable, fast = Ops(), NumpyOps()
-    assert same(
-        run(lambda: fast.pad(arrays, round_to)),
-        run(lambda: readable.pad(arrays, round_to)),
-    )
+    assert same(run(lambda: fast.pad(arrays, round_to)), run(lambda: readable.pad(arrays, round_to)))
     mine = run(lambda: fast.list2padded(iter(arrays)))
     theirs = run(lambda: readable.list2padded(iter(arrays)))
     if isinstance(theirs, type):

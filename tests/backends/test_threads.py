@@ -26,8 +26,7 @@ def arrays(dtype):
     rng = numpy.random.RandomState(0)
     # Neither sizes nor strides are multiples of a vector or of a part.
     return [
-        rng.normal(size=shape).astype(dtype)
-        for shape in ((1537, 301), (289, 301), (1537, 289), (97, 3, 301), (97, 3))
+        rng.normal(size=shape).astype(dtype) for shape in ((1537, 301), (289, 301), (1537, 289), (97, 3, 301), (97, 3))
     ]
 
 
@@ -42,9 +41,7 @@ def everything(dtype):
         "both transposed": ops.gemm(X.T.copy(), W, trans1=True, trans2=True),
         "affine": ops.affine(X, W, dY[0]),
         "affine_maxout": ops.affine_maxout(X, Wp, bp),
-        "affine_maxout_layer_norm": ops.affine_maxout_layer_norm(
-            X, Wp, bp, Wp[:, 0, 0], bp[:, 0]
-        ),
+        "affine_maxout_layer_norm": ops.affine_maxout_layer_norm(X, Wp, bp, Wp[:, 0, 0], bp[:, 0]),
         "layer_norm": ops.layer_norm(X, X[0], X[1]),
         "softmax": ops.softmax(X),
         "maxout": ops.maxout(X[:, :300].reshape((1537, 100, 3))),

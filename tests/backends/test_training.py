@@ -99,11 +99,7 @@ def test_moments_of_weights_without_gradient_fade_to_zero():
     tiny = numpy.float32(1e-45)
     for step in (Step(1, 0.0, 0.0, 0.1, 0.9, 0.999, 1e-8, 0.0, 0.1), None):
         w = numpy.ones(40, dtype="f")
-        g, m, v = (
-            numpy.zeros(40, "f"),
-            numpy.full(40, tiny, "f"),
-            numpy.full(40, tiny, "f"),
-        )
+        g, m, v = (numpy.zeros(40, "f"), numpy.full(40, tiny, "f"), numpy.full(40, tiny, "f"))
         if step is None:
             ops.adam(w, g, m, v, 0.9, 0.999, 1e-8, 0.1)
         else:

@@ -27,9 +27,7 @@ def parse(op):
     return name, {key: float(value) for key, value in pairs}
 
 
-@pytest.mark.parametrize(
-    "case", vectors("activations"), ids=lambda case: f"{case['op']}-{case['dtype']}"
-)
+@pytest.mark.parametrize("case", vectors("activations"), ids=lambda case: f"{case['op']}-{case['dtype']}")
 def test_activations(ops, case):
     X = case["X"]
     # The recorded erf was an approximation, good to 1.4e-7, times |x| in gelu.
@@ -143,9 +141,7 @@ def test_lstm(ops, case):
     same(ops.lstm_forward_inference(*args), case["Y"], atol=1e-5)
     for got, name in zip(state, ("state_Y", "state_G", "state_C")):
         same(got, case[name], atol=1e-5)
-    dX, d_params = ops.backprop_lstm(
-        case["dY"].copy(), case["size_at_t"], case["params"], state
-    )
+    dX, d_params = ops.backprop_lstm(case["dY"].copy(), case["size_at_t"], case["params"], state)
     numpy.testing.assert_allclose(dX, case["true_dX"], rtol=1e-3, atol=1e-5)
     numpy.testing.assert_allclose(d_params, case["true_dparams"], rtol=1e-3, atol=1e-5)
 
@@ -190,9 +186,7 @@ def test_random_draws(ops):
         numpy.random.seed(case["seed"])
         sizes = case["sizes"]
         batches = ops.minibatch(
-            sizes if isinstance(sizes, int) else iter(sizes),
-            list(range(8)),
-            shuffle=case["shuffle"],
+            sizes if isinstance(sizes, int) else iter(sizes), list(range(8)), shuffle=case["shuffle"]
         )
         assert len(batches) == case["len"]
         for key in ("first_pass", "second_pass"):

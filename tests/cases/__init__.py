@@ -18,9 +18,7 @@ class LayerCase:
     build: Callable[[], Any]  # -> Model, not yet initialized
     inputs: Callable[[Any], Any]  # numpy RandomState -> X, floats in float64
     id: str = ""  # tells several rows of one layer apart
-    outputs: Callable[[Any], Any] = lambda X: (
-        None
-    )  # X -> Y sample for initialize, or None
+    outputs: Callable[[Any], Any] = lambda X: None  # X -> Y sample for initialize, or None
     differentiable: bool = True  # False: integer inputs or no gradient w.r.t. the input
     params_differentiable: bool = True
     h: float = 1e-5  # step of the finite difference
@@ -38,19 +36,13 @@ class OpCase:
     """One call of an op; the fast formula must give what the readable one gives."""
 
     name: str  # method of Ops
-    args: Callable[
-        [Any, str], Tuple
-    ]  # (RandomState, float dtype) -> positional arguments
+    args: Callable[[Any, str], Tuple]  # (RandomState, float dtype) -> positional arguments
     kwargs: Dict[str, Any] = field(default_factory=dict)
     id: str = ""
     ulp: float = 4.0  # largest distance to float64 truth, in units of the last place
-    atol: float = (
-        0.0  # what cancellation may cost beside it, relative to the largest value
-    )
+    atol: float = 0.0  # what cancellation may cost beside it, relative to the largest value
     exact: bool = False  # integer results or pure copies: bits must agree
-    mutates: Tuple[
-        int, ...
-    ] = ()  # positions of arguments changed in place, compared too
+    mutates: Tuple[int, ...] = ()  # positions of arguments changed in place, compared too
 
     def __str__(self) -> str:
         return f"{self.name}-{self.id}" if self.id else self.name

@@ -50,20 +50,7 @@ from thinc.layers.with_debug import with_debug
 from thinc.layers.with_nvtx_range import with_nvtx_range
 
 from . import LayerCase
-from .leaf_layers import (
-    LENGTHS,
-    NO_FLOATS,
-    WITH_EMPTY,
-    N,
-    columns,
-    nI,
-    nO,
-    nV,
-    padded,
-    pair,
-    ragged,
-    rows,
-)
+from .leaf_layers import LENGTHS, NO_FLOATS, WITH_EMPTY, N, columns, nI, nO, nV, padded, pair, ragged, rows
 
 
 def lists(lengths: Tuple[int, ...] = LENGTHS) -> Callable[[Any], Any]:
@@ -104,37 +91,19 @@ def per_kind(name: str, build: Callable[[], Any]) -> List[LayerCase]:
 COMBINATORS: List[LayerCase] = [
     LayerCase("chain.v1", lambda: chain(Mish(2, nI), Linear(nO, 2)), rows()),
     LayerCase(
-        "chain.v1",
-        lambda: chain(with_array(linear(2)), list2array(), Mish(nO, 2)),
-        lists(WITH_EMPTY),
-        id="of list",
+        "chain.v1", lambda: chain(with_array(linear(2)), list2array(), Mish(nO, 2)), lists(WITH_EMPTY), id="of list"
     ),
     LayerCase("clone.v1", lambda: clone(Linear(nI, nI), 3), rows()),
     LayerCase("add.v1", lambda: add(linear(), Mish(nO, nI), linear()), rows()),
     LayerCase("add.v1", lambda: add(noop(), noop(), linear(nI)), rows(), id="noop"),
     *per_kind("add.v1", lambda: add(with_array2d(linear()), with_array2d(linear()))),
-    LayerCase(
-        "concatenate.v1",
-        lambda: concatenate(linear(2), Mish(nO, nI), noop()),
-        rows(),
-    ),
+    LayerCase("concatenate.v1", lambda: concatenate(linear(2), Mish(nO, nI), noop()), rows()),
     LayerCase("concatenate.v1", lambda: concatenate(noop(), noop()), rows(0), id="0"),
-    *per_kind(
-        "concatenate.v1",
-        lambda: concatenate(with_array2d(linear(2)), with_array2d(linear())),
-    ),
+    *per_kind("concatenate.v1", lambda: concatenate(with_array2d(linear(2)), with_array2d(linear()))),
     LayerCase("residual.v1", lambda: residual(Mish(nI, nI)), rows()),
     *per_kind("residual.v1", lambda: residual(with_array2d(linear(nI)))),
-    LayerCase(
-        "bidirectional.v1",
-        lambda: bidirectional(with_array2d(linear()), with_array2d(linear(2))),
-        padded(),
-    ),
-    LayerCase(
-        "siamese.v1",
-        lambda: siamese(linear(), CauchySimilarity(nO)),
-        pair,
-    ),
+    LayerCase("bidirectional.v1", lambda: bidirectional(with_array2d(linear()), with_array2d(linear(2))), padded()),
+    LayerCase("siamese.v1", lambda: siamese(linear(), CauchySimilarity(nO)), pair),
     LayerCase("tuplify.v1", lambda: tuplify(linear(), linear(2), noop()), rows()),
     LayerCase("noop.v1", lambda: noop(Linear()), rows()),
     LayerCase("map_list.map_list", lambda: map_list(linear()), lists(WITH_EMPTY)),
@@ -145,11 +114,7 @@ COMBINATORS: List[LayerCase] = [
         differentiable=False,
         note=NO_FLOATS,
     ),
-    LayerCase(
-        "resizable.v1",
-        lambda: resizable(linear(), resize_linear_weighted),
-        rows(),
-    ),
+    LayerCase("resizable.v1", lambda: resizable(linear(), resize_linear_weighted), rows()),
 ]
 
 TRANSFERS: List[LayerCase] = [
@@ -170,12 +135,7 @@ WRAPPERS: List[LayerCase] = [
     LayerCase("with_array.v1", lambda: with_array(linear()), rows(), id="array"),
     LayerCase("with_array.v1", lambda: with_array(linear()), lists(), id="list"),
     LayerCase("with_array.v1", lambda: with_array(linear()), ragged(), id="ragged"),
-    LayerCase(
-        "with_array.v1",
-        lambda: with_array(with_reshape(linear())),
-        padded(),
-        id="padded",
-    ),
+    LayerCase("with_array.v1", lambda: with_array(with_reshape(linear())), padded(), id="padded"),
     LayerCase(
         "with_array.v1",
         lambda: with_array(chain(expand_window(1), Linear(nO, 3 * nI)), pad=1),
@@ -219,9 +179,7 @@ WRAPPERS: List[LayerCase] = [
     LayerCase("with_getitem.v1", lambda: with_getitem(-1, linear()), pair),
     LayerCase("with_cpu.v1", lambda: with_cpu(linear(), NumpyOps()), rows()),
     LayerCase("with_debug.with_debug", lambda: with_debug(linear()), rows()),
-    LayerCase(
-        "with_nvtx_range.with_nvtx_range", lambda: with_nvtx_range(linear()), rows()
-    ),
+    LayerCase("with_nvtx_range.with_nvtx_range", lambda: with_nvtx_range(linear()), rows()),
 ]
 
 # Whole models, in which each layer meets what others make of its input.

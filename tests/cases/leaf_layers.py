@@ -9,7 +9,6 @@ from typing import Any, Callable, List, Tuple
 
 import numpy
 
-from thinc.features import ngram_features, token_features, tokenize
 from thinc.layers import (
     LSTM,
     CauchySimilarity,
@@ -55,6 +54,7 @@ from thinc.layers import (
     strings2arrays,
 )
 from thinc.layers.array_getitem import floats_getitem, ints_getitem
+from thinc.training.features import ngram_features, token_features, tokenize
 from thinc.types import Padded, Ragged
 
 from . import LayerCase
@@ -162,17 +162,11 @@ def _dense_rows() -> List[LayerCase]:
     ):
         name = f"{layer.__name__}.v1"
         cases += [
-            LayerCase(
-                name,
-                lambda layer=layer: layer(nO, nI, init_b=normal_init),
-                rows(),
-            ),
+            LayerCase(name, lambda layer=layer: layer(nO, nI, init_b=normal_init), rows()),
             LayerCase(name, lambda layer=layer: layer(nO, nI), rows(0), id="no rows"),
             LayerCase(
                 name,
-                lambda layer=layer: layer(
-                    nO, nI, init_b=normal_init, normalize=True, dropout=0.0
-                ),
+                lambda layer=layer: layer(nO, nI, init_b=normal_init, normalize=True, dropout=0.0),
                 rows(),
                 id="normalize",
             ),
@@ -183,9 +177,7 @@ def _dense_rows() -> List[LayerCase]:
             cases.append(
                 LayerCase(
                     name,
-                    lambda layer=layer: layer(
-                        nO, nI, init_W=normal_init, init_b=normal_init
-                    ),
+                    lambda layer=layer: layer(nO, nI, init_W=normal_init, init_b=normal_init),
                     rows(n),
                     id=f"{n} rows",
                 )
@@ -200,11 +192,7 @@ def _softmax_rows() -> List[LayerCase]:
         LayerCase("Softmax.v1", lambda: Softmax(nO, nI, **inits), rows(), **common),
         LayerCase("Softmax.v2", lambda: Softmax_v2(nO, nI, **inits), rows(), **common),
         LayerCase(
-            "Softmax.v2",
-            lambda: Softmax_v2(nO, nI, temperature=2.0, **inits),
-            rows(),
-            id="temperature",
-            **common,
+            "Softmax.v2", lambda: Softmax_v2(nO, nI, temperature=2.0, **inits), rows(), id="temperature", **common
         ),
         LayerCase(
             "Softmax.v2",
@@ -213,54 +201,22 @@ def _softmax_rows() -> List[LayerCase]:
             id="unnormalized",
             **common,
         ),
-        LayerCase(
-            "MultiSoftmax.v1",
-            set_normal(lambda: MultiSoftmax((2, 3), nI)),
-            rows(),
-            **common,
-        ),
+        LayerCase("MultiSoftmax.v1", set_normal(lambda: MultiSoftmax((2, 3), nI)), rows(), **common),
     ]
 
 
 def _embedding_rows() -> List[LayerCase]:
     return [
+        LayerCase("Embed.v1", lambda: Embed(nO, nV), ids(), differentiable=False, note=NO_FLOATS),
         LayerCase(
-            "Embed.v1",
-            lambda: Embed(nO, nV),
-            ids(),
-            differentiable=False,
-            note=NO_FLOATS,
+            "Embed.v1", lambda: Embed(nO, nV, column=1), columns(), id="column", differentiable=False, note=NO_FLOATS
+        ),
+        LayerCase("Embed.v1", lambda: Embed(nO, nV), ids(0), id="no ids", differentiable=False, note=NO_FLOATS),
+        LayerCase(
+            "HashEmbed.v1", lambda: HashEmbed(nO, nV, seed=2), ids(dtype="uint64"), differentiable=False, note=NO_FLOATS
         ),
         LayerCase(
-            "Embed.v1",
-            lambda: Embed(nO, nV, column=1),
-            columns(),
-            id="column",
-            differentiable=False,
-            note=NO_FLOATS,
-        ),
-        LayerCase(
-            "Embed.v1",
-            lambda: Embed(nO, nV),
-            ids(0),
-            id="no ids",
-            differentiable=False,
-            note=NO_FLOATS,
-        ),
-        LayerCase(
-            "HashEmbed.v1",
-            lambda: HashEmbed(nO, nV, seed=2),
-            ids(dtype="uint64"),
-            differentiable=False,
-            note=NO_FLOATS,
-        ),
-        LayerCase(
-            "Embed.v1",
-            lambda: Embed(nO, nV, dropout=0.4),
-            ids(),
-            id="dropout",
-            differentiable=False,
-            note=NO_FLOATS,
+            "Embed.v1", lambda: Embed(nO, nV, dropout=0.4), ids(), id="dropout", differentiable=False, note=NO_FLOATS
         ),
         LayerCase(
             "HashEmbed.v1",
@@ -296,10 +252,7 @@ def _embedding_rows() -> List[LayerCase]:
                 batch_consistent=False,
                 note="keys have no gradient; test_sparselinear splits the batch",
             )
-            for name, layer, length in (
-                ("SparseLinear.v1", SparseLinear, 16),
-                ("SparseLinear.v2", SparseLinear_v2, 13),
-            )
+            for name, layer, length in (("SparseLinear.v1", SparseLinear, 16), ("SparseLinear.v2", SparseLinear_v2, 13))
             for lengths in (LENGTHS, WITH_EMPTY)
         ),
     ]
@@ -313,9 +266,7 @@ def _sequence_rows() -> List[LayerCase]:
         cases.append(LayerCase(name, pool, ragged((4,)), id="one sequence"))
         cases.append(LayerCase(name, pool, ragged(()), id="no sequences"))
         if pool in (reduce_sum, reduce_mean):
-            cases.append(
-                LayerCase(name, pool, ragged(WITH_EMPTY), id="empty sequences")
-            )
+            cases.append(LayerCase(name, pool, ragged(WITH_EMPTY), id="empty sequences"))
     for window in (1, 2):
         cases += [
             LayerCase(
@@ -360,9 +311,7 @@ def _sequence_rows() -> List[LayerCase]:
     for bi, depth in ((False, 1), (True, 1), (False, 2), (True, 2)):
         cases.append(
             lstm(
-                lambda bi=bi, depth=depth: LSTM(
-                    2 * nO, nI, bi=bi, depth=depth, init_b=normal_init
-                ),
+                lambda bi=bi, depth=depth: LSTM(2 * nO, nI, bi=bi, depth=depth, init_b=normal_init),
                 padded(),
                 id=f"bi={bi} depth={depth}",
             )
@@ -381,33 +330,15 @@ def _data_rows() -> List[LayerCase]:
     table = {2: 5, 3: 1, 7: 0}
     return [
         LayerCase(
-            "remap_ids.v1",
-            lambda: remap_ids({"a": 3, 1: 7}, default=9),
-            lambda rng: ["a", 1, 5.0, "b"],
-            **common,
+            "remap_ids.v1", lambda: remap_ids({"a": 3, 1: 7}, default=9), lambda rng: ["a", 1, 5.0, "b"], **common
         ),
         LayerCase("remap_ids.v2", lambda: remap_ids_v2(table), ids(), **common),
-        LayerCase(
-            "remap_ids.v2",
-            lambda: remap_ids_v2(table, 4, column=1),
-            columns(),
-            id="column",
-            **common,
-        ),
+        LayerCase("remap_ids.v2", lambda: remap_ids_v2(table, 4, column=1), columns(), id="column", **common),
         LayerCase("premap_ids.v1", lambda: premap_ids(table), ids(), **common),
         LayerCase(
-            "premap_ids.v1",
-            lambda: premap_ids(table, 4, column=1),
-            columns(dtype="uint64"),
-            id="column",
-            **common,
+            "premap_ids.v1", lambda: premap_ids(table, 4, column=1), columns(dtype="uint64"), id="column", **common
         ),
-        LayerCase(
-            "token_features.v1",
-            token_features,
-            lambda rng: [["Hello", "", "wörld"], [], ["x"]],
-            **common,
-        ),
+        LayerCase("token_features.v1", token_features, lambda rng: [["Hello", "", "wörld"], [], ["x"]], **common),
         LayerCase(
             "tokenize.v1",
             tokenize,
@@ -424,17 +355,8 @@ def _data_rows() -> List[LayerCase]:
             differentiable=False,
             note="keys of all texts in one array; tests/test_features.py",
         ),
-        LayerCase(
-            "strings2arrays.v1",
-            strings2arrays,
-            lambda rng: [["hello", "", "wörld"], [], ["x"]],
-            **common,
-        ),
-        LayerCase(
-            "array_getitem.array_getitem",
-            lambda: array_getitem((slice(None), slice(1, 3))),
-            rows(),
-        ),
+        LayerCase("strings2arrays.v1", strings2arrays, lambda rng: [["hello", "", "wörld"], [], ["x"]], **common),
+        LayerCase("array_getitem.array_getitem", lambda: array_getitem((slice(None), slice(1, 3))), rows()),
         LayerCase(
             "array_getitem.floats_getitem",
             lambda: floats_getitem(2),
@@ -442,12 +364,7 @@ def _data_rows() -> List[LayerCase]:
             batch_consistent=False,
             note="picks one row of the batch",
         ),
-        LayerCase(
-            "array_getitem.ints_getitem",
-            lambda: ints_getitem((slice(None), 1)),
-            columns(),
-            **common,
-        ),
+        LayerCase("array_getitem.ints_getitem", lambda: ints_getitem((slice(None), 1)), columns(), **common),
         LayerCase("getitem.getitem", lambda: getitem(1), pair),
         LayerCase("getitem.getitem", lambda: getitem(-2), pair, id="negative"),
     ]
@@ -460,31 +377,13 @@ CASES: List[LayerCase] = [
     LayerCase("LayerNorm.v1", lambda: LayerNorm(nI), rows(1), id="one row"),
     LayerCase("LayerNorm.v1", lambda: LayerNorm(nI), rows(0), id="no rows"),
     LayerCase("Dropout.v1", lambda: Dropout(0.0), rows(), id="rate 0"),
-    LayerCase(
-        "Dropout.v1",
-        lambda: Dropout(0.3),
-        rows(),
-        id="array",
-    ),
-    LayerCase(
-        "Dropout.v1",
-        lambda: Dropout(0.3),
-        ragged(),
-        id="ragged",
-    ),
-    LayerCase(
-        "Dropout.v1",
-        lambda: Dropout(0.3),
-        padded(),
-        id="padded",
-    ),
+    LayerCase("Dropout.v1", lambda: Dropout(0.3), rows(), id="array"),
+    LayerCase("Dropout.v1", lambda: Dropout(0.3), ragged(), id="ragged"),
+    LayerCase("Dropout.v1", lambda: Dropout(0.3), padded(), id="padded"),
     LayerCase("CauchySimilarity.v1", set_normal(lambda: CauchySimilarity(nI)), pair),
     LayerCase("sigmoid_activation.v1", sigmoid_activation, rows()),
     LayerCase(
-        "sigmoid_activation.v1",
-        sigmoid_activation,
-        lambda rng: rng.normal(size=(N, nI, 2)),
-        id="three dimensions",
+        "sigmoid_activation.v1", sigmoid_activation, lambda rng: rng.normal(size=(N, nI, 2)), id="three dimensions"
     ),
     LayerCase("Logistic.v1", Logistic, rows()),
     LayerCase("softmax_activation.v1", softmax_activation, rows()),

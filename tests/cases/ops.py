@@ -109,24 +109,13 @@ ACTIVATIONS: List[OpCase] = [
 DENSE: List[OpCase] = [
     OpCase("gemm", args(normal(N, nI), normal(nI, nO)), atol=8),
     OpCase(
-        "gemm",
-        args(normal(nI, N), normal(nO, nI)),
-        kwargs={"trans1": True, "trans2": True},
-        id="transposed",
-        atol=8,
+        "gemm", args(normal(nI, N), normal(nO, nI)), kwargs={"trans1": True, "trans2": True}, id="transposed", atol=8
     ),
     OpCase("affine", args(normal(N, nI), normal(nO, nI), normal(nO)), atol=8),
-    OpCase(
-        "affine_maxout",
-        args(normal(N, nI), normal(nO, nP, nI), normal(nO, nP)),
-        atol=8,
-    ),
+    OpCase("affine_maxout", args(normal(N, nI), normal(nO, nP, nI), normal(nO, nP)), atol=8),
     OpCase(
         "affine_maxout_layer_norm",
-        args(
-            *(normal(N, nI), normal(nO, nP, nI), normal(nO, nP)),
-            *(normal(nO), normal(nO)),
-        ),
+        args(*(normal(N, nI), normal(nO, nP, nI), normal(nO, nP)), *(normal(nO), normal(nO))),
         ulp=16,
         atol=64,
     ),
@@ -137,70 +126,29 @@ DENSE: List[OpCase] = [
         ulp=4,
         atol=1,
     ),
-    OpCase(
-        "cosine_distance",
-        args(normal(N, nO), normal(N, nO)),
-        kwargs={"scale": 0.25},
-        ulp=32,
-        atol=16,
-    ),
-    OpCase(
-        "l2_distance",
-        args(normal(N, nO), normal(N, nO)),
-        kwargs={"scale": 0.25},
-        ulp=4,
-        atol=8,
-    ),
+    OpCase("cosine_distance", args(normal(N, nO), normal(N, nO)), kwargs={"scale": 0.25}, ulp=32, atol=16),
+    OpCase("l2_distance", args(normal(N, nO), normal(N, nO)), kwargs={"scale": 0.25}, ulp=4, atol=8),
     OpCase("sum_rows", args(normal(N, nO)), atol=8),
     OpCase("maxout", args(normal(N, nO, nP)), exact=True),
     OpCase("maxout", args(normal(N, nO, 5)), exact=True, id="many pieces"),
-    OpCase(
-        "backprop_maxout",
-        args(normal(N, nO), indices(nP, N, nO), const(nP)),
-        exact=True,
-    ),
+    OpCase("backprop_maxout", args(normal(N, nO), indices(nP, N, nO), const(nP)), exact=True),
     OpCase("layer_norm", args(normal(N, nI), normal(nI), normal(nI)), ulp=16, atol=16),
     OpCase(
-        "backprop_layer_norm",
-        args(normal(N, nI), normal(N, nI), normal(nI), normal(N), positive(N)),
-        ulp=16,
-        atol=32,
+        "backprop_layer_norm", args(normal(N, nI), normal(N, nI), normal(nI), normal(N), positive(N)), ulp=16, atol=32
     ),
     OpCase("softmax", args(normal(N, nO, scale=4)), ulp=24),
-    OpCase(
-        "softmax",
-        args(normal(N, nO, scale=4)),
-        kwargs={"temperature": 2.0},
-        id="temperature",
-        ulp=24,
-    ),
+    OpCase("softmax", args(normal(N, nO, scale=4)), kwargs={"temperature": 2.0}, id="temperature", ulp=24),
     OpCase("softmax", args(normal(N, nO)), kwargs={"axis": 0}, id="columns", ulp=24),
     OpCase("backprop_softmax", args(probabilities(N, nO), normal(N, nO)), atol=8),
 ]
 
 SEQUENCES: List[OpCase] = [
     OpCase("seq2col", args(normal(T, nI), const(1)), exact=True),
-    OpCase(
-        "seq2col",
-        args(normal(T, nI), const(2)),
-        kwargs={"lengths": WITH_EMPTY},
-        exact=True,
-        id="lengths",
-    ),
+    OpCase("seq2col", args(normal(T, nI), const(2)), kwargs={"lengths": WITH_EMPTY}, exact=True, id="lengths"),
     OpCase("backprop_seq2col", args(normal(T, 3 * nI), const(1)), atol=4),
-    OpCase(
-        "backprop_seq2col",
-        args(normal(T, 5 * nI), const(2)),
-        kwargs={"lengths": WITH_EMPTY},
-        atol=4,
-        id="lengths",
-    ),
+    OpCase("backprop_seq2col", args(normal(T, 5 * nI), const(2)), kwargs={"lengths": WITH_EMPTY}, atol=4, id="lengths"),
     OpCase("softmax_sequences", args(normal(T, nO), const(WITH_EMPTY)), ulp=24),
-    OpCase(
-        "backprop_softmax_sequences",
-        args(normal(T, nO), positive(T, nO), const(WITH_EMPTY)),
-        atol=16,
-    ),
+    OpCase("backprop_softmax_sequences", args(normal(T, nO), positive(T, nO), const(WITH_EMPTY)), atol=16),
     OpCase("reduce_sum", args(normal(T, nO), const(WITH_EMPTY)), atol=8),
     OpCase("reduce_mean", args(normal(T, nO), const(WITH_EMPTY)), atol=8),
     OpCase("reduce_max", args(normal(T, nO), const(NOT_EMPTY)), exact=True),
@@ -208,21 +156,9 @@ SEQUENCES: List[OpCase] = [
     OpCase("reduce_last", args(normal(T, nO), const(NOT_EMPTY)), exact=True),
     OpCase("backprop_reduce_sum", args(normal(4, nO), const(WITH_EMPTY)), exact=True),
     OpCase("backprop_reduce_mean", args(normal(4, nO), const(WITH_EMPTY))),
-    OpCase(
-        "backprop_reduce_max",
-        args(normal(B, nO), indices(1, B, nO), const(NOT_EMPTY)),
-        exact=True,
-    ),
-    OpCase(
-        "backprop_reduce_first",
-        args(normal(B, nO), const(numpy.array([0, 3, 4, 8], dtype="int32"))),
-        exact=True,
-    ),
-    OpCase(
-        "backprop_reduce_last",
-        args(normal(B, nO), const(numpy.array([2, 3, 7]))),
-        exact=True,
-    ),
+    OpCase("backprop_reduce_max", args(normal(B, nO), indices(1, B, nO), const(NOT_EMPTY)), exact=True),
+    OpCase("backprop_reduce_first", args(normal(B, nO), const(numpy.array([0, 3, 4, 8], dtype="int32"))), exact=True),
+    OpCase("backprop_reduce_last", args(normal(B, nO), const(numpy.array([2, 3, 7]))), exact=True),
     # float32 always; sines of arguments up to N round differently by one unit.
     OpCase("position_encode", args(const(N), const(nI)), ulp=16, atol=2),
 ]
@@ -231,41 +167,20 @@ EMBEDDING: List[OpCase] = [
     OpCase("hash", args(ids(N), const(3)), exact=True),
     OpCase("ngrams", args(const(3), ids(N)), exact=True),
     OpCase("gather_add", args(normal(nV, nO), indices(nV, N, 4)), atol=8),
+    OpCase("scatter_add", args(normal(nV, nO), indices(nV, 29), normal(29, nO)), atol=32, mutates=(0,)),
     OpCase(
         "scatter_add",
-        args(normal(nV, nO), indices(nV, 29), normal(29, nO)),
-        atol=32,
-        mutates=(0,),
-    ),
-    OpCase(
-        "scatter_add",
-        args(
-            normal(nV, nO), const(numpy.array([-1, 2, -1, 2], "int32")), normal(4, nO)
-        ),
+        args(normal(nV, nO), const(numpy.array([-1, 2, -1, 2], "int32")), normal(4, nO)),
         atol=8,
         mutates=(0,),
         id="missing",
     ),
     OpCase("hash_embed", args(normal(nV, nO), ids(N), const(3)), atol=8),
-    OpCase(
-        "backprop_hash_embed",
-        args(normal(nV, nO), normal(N, nO), ids(N), const(3)),
-        atol=16,
-        mutates=(0,),
-    ),
+    OpCase("backprop_hash_embed", args(normal(nV, nO), normal(N, nO), ids(N), const(3)), atol=16, mutates=(0,)),
     *(
         OpCase(
             "sparse_linear",
-            args(
-                ids(T),
-                normal(T),
-                const(WITH_EMPTY),
-                normal(nO * 16),
-                normal(nO),
-                const(nO),
-                const(16),
-                const(v1),
-            ),
+            args(ids(T), normal(T), const(WITH_EMPTY), normal(nO * 16), normal(nO), const(nO), const(16), const(v1)),
             atol=16,
             id=version,
         )
@@ -326,16 +241,7 @@ no_array = const(None)
 TRAINING: List[OpCase] = [
     OpCase(
         "adam",
-        args(
-            normal(83),
-            normal(83),
-            normal(83),
-            positive(83),
-            const(0.9),
-            const(0.999),
-            const(1e-8),
-            const(0.01),
-        ),
+        args(normal(83), normal(83), normal(83), positive(83), const(0.9), const(0.999), const(1e-8), const(0.01)),
         ulp=8,
         atol=4,
         mutates=(0, 2, 3),
@@ -376,24 +282,12 @@ TRAINING: List[OpCase] = [
         )
         for clip, L2 in ((0.0, 0.0), (0.5, 0.0), (0.5, 0.1))
     ),
-    OpCase(
-        "update_averages",
-        args(normal(N, nO), normal(N, nO), const(3)),
-        atol=4,
-        mutates=(0,),
-    ),
+    OpCase("update_averages", args(normal(N, nO), normal(N, nO), const(3)), atol=4, mutates=(0,)),
     OpCase("clip_gradient", args(normal(N, nO), const(0.5)), ulp=8, mutates=(0,)),
 ]
 
 
-CASES: List[OpCase] = [
-    *ACTIVATIONS,
-    *DENSE,
-    *SEQUENCES,
-    *EMBEDDING,
-    *LSTM,
-    *TRAINING,
-]
+CASES: List[OpCase] = [*ACTIVATIONS, *DENSE, *SEQUENCES, *EMBEDDING, *LSTM, *TRAINING]
 
 _ARRAYS = "moves or makes arrays; tests/backends/test_arrays.py"
 EXEMPT: Dict[str, str] = {

@@ -126,9 +126,7 @@ class PlainBeam:
 
     @staticmethod
     def _state():
-        return dict(
-            code=0, length=0, score=numpy.float32(0), loss=0.0, hist=[], done=False
-        )
+        return dict(code=0, length=0, score=numpy.float32(0), loss=0.0, hist=[], done=False)
 
     def advance(self, scores, is_valid, costs):
         found = []
@@ -316,19 +314,13 @@ def test_no_valid_candidate():
 @pytest.mark.parametrize("case", vectors("beam"), ids=lambda case: case["case"])
 def test_beam_replays_the_recording(case):
     search = Search(
-        case["nr_class"],
-        case["width"],
-        case["min_density"],
-        HASHES[case["hash"]],
-        FINISHES[case["finish"]],
+        case["nr_class"], case["width"], case["min_density"], HASHES[case["hash"]], FINISHES[case["finish"]]
     )
     search.initialize()
     for step in case["steps"]:
         scores = step["scores_in"]
         search.advance(
-            scores,
-            step.get("is_valid", numpy.ones_like(scores)),
-            step.get("costs", numpy.zeros_like(scores)),
+            scores, step.get("is_valid", numpy.ones_like(scores)), step.get("costs", numpy.zeros_like(scores))
         )
         beam, states = search.beam, search.states
         assert len(beam) == step["size"]

@@ -5,17 +5,7 @@ import numpy
 import pytest
 
 from tests.layers.values import assert_same
-from thinc.api import (
-    Dropout,
-    Linear,
-    Model,
-    Relu,
-    Softmax,
-    chain,
-    clone,
-    noop,
-    registry,
-)
+from thinc.api import Dropout, Linear, Model, Relu, Softmax, chain, clone, noop, registry
 
 N, nI, nH, nO = 7, 5, 2, 3
 
@@ -89,10 +79,7 @@ def test_nested_chains_initialize_all_layers():
     layers = [Linear(nH, nI), Linear(nH, nH), Linear(nO, nH)]
     for layer in layers:
         init = layer.init
-        layer.init = lambda model, X=None, Y=None, init=init: (
-            called.append(model),
-            init(model, X=X, Y=Y),
-        )
+        layer.init = lambda model, X=None, Y=None, init=init: (called.append(model), init(model, X=X, Y=Y))
     model = chain(layers[0], chain(*layers[1:])).initialize()
     assert set(map(id, called)) == set(map(id, layers))
     assert model.get_dim("nO") == nO
@@ -123,10 +110,7 @@ def test_needs_two_layers():
 def test_from_config():
     config = {
         "@layers": "chain.v1",
-        "*": {
-            "first": {"@layers": "Relu.v1", "nO": nH, "nI": nI},
-            "second": {"@layers": "Linear.v1", "nO": nO},
-        },
+        "*": {"first": {"@layers": "Relu.v1", "nO": nH, "nI": nI}, "second": {"@layers": "Linear.v1", "nO": nO}},
     }
     model = registry.resolve({"model": config})["model"]
     assert model.name == "relu>>linear"

@@ -4,18 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.layers.values import assert_same
-from thinc.api import (
-    Linear,
-    Model,
-    NumpyOps,
-    Ragged,
-    chain,
-    concatenate,
-    list2ragged,
-    noop,
-    with_array,
-    with_array2d,
-)
+from thinc.api import Linear, Model, NumpyOps, Ragged, chain, concatenate, list2ragged, noop, with_array, with_array2d
 
 ops = NumpyOps()
 N, nI = 7, 5

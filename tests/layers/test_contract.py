@@ -8,16 +8,7 @@ import pytest
 
 from tests.cases import LayerCase
 from tests.layers.rows import CASES, EXEMPT
-from tests.layers.values import (
-    as_rows,
-    assert_same,
-    assert_same_structure,
-    cast,
-    float_arrays,
-    gradients,
-    noise,
-    split,
-)
+from tests.layers.values import as_rows, assert_same, assert_same_structure, cast, float_arrays, gradients, noise, split
 from thinc.api import Model, NumpyOps, get_width, registry
 
 

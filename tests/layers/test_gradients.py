@@ -53,9 +53,7 @@ def test_gradient_is_the_derivative(case, ops_class):
         model, X = params_only(model, X), numpy.zeros(1, dtype="int32")
     elif not float_arrays(X):
         pytest.skip("no floats in the input, so there is no derivative")
-    check_gradients(
-        model, X, h=case.h, tolerance=case.tolerance, constants=case.constants
-    )
+    check_gradients(model, X, h=case.h, tolerance=case.tolerance, constants=case.constants)
 
 
 def bias_counts_half(model: Any, X: Any, is_train: bool) -> Tuple[Any, Callable]:
@@ -90,10 +88,7 @@ def weights_transposed(model: Any, X: Any, is_train: bool) -> Tuple[Any, Callabl
     return Y, backprop_wrong
 
 
-@pytest.mark.parametrize(
-    "forward",
-    [bias_counts_half, no_derivative_of_relu, rows_reversed, weights_transposed],
-)
+@pytest.mark.parametrize("forward", [bias_counts_half, no_derivative_of_relu, rows_reversed, weights_transposed])
 def test_a_broken_layer_is_found(forward):
     """The test above can fail: a square Linear, where a swapped axis fits."""
     X = numpy.random.RandomState(0).normal(size=(5, 3))

@@ -30,10 +30,7 @@ def test_is_the_chain_of_its_parts():
     Y, backprop = model(X, True)
     expected, backprop_plain = plain(X, True)
     assert Y.tobytes() == expected.tobytes() == model.predict(X).tobytes()
-    for got, wanted in zip(
-        gradients(model, lambda: backprop(dY)),
-        gradients(plain, lambda: backprop_plain(dY)),
-    ):
+    for got, wanted in zip(gradients(model, lambda: backprop(dY)), gradients(plain, lambda: backprop_plain(dY))):
         assert got.tobytes() == wanted.tobytes()
 
 

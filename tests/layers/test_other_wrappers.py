@@ -90,9 +90,7 @@ def squares():
 
     def forward(model, X, is_train):
         Y = numpy.array([[x, x * x] for x in X], dtype="f").reshape((-1, 2))
-        return Y, lambda dY: numpy.array(
-            [[dy[0] + 2 * x * dy[1]] for x, dy in zip(X, dY)]
-        )
+        return Y, lambda dY: numpy.array([[dy[0] + 2 * x * dy[1]] for x, dy in zip(X, dY)])
 
     return Model("squares", forward)
 

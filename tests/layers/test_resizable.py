@@ -2,14 +2,7 @@ import numpy
 import pytest
 
 from tests.layers.values import assert_same
-from thinc.api import (
-    Linear,
-    Softmax,
-    SparseLinear,
-    SparseLinear_v2,
-    chain,
-    resizable,
-)
+from thinc.api import Linear, Softmax, SparseLinear, SparseLinear_v2, chain, resizable
 from thinc.layers.resizable import resize_linear_weighted, resize_model
 
 N, nI, nO = 7, 5, 3

@@ -125,21 +125,13 @@ def test_models_that_fit_are_left_alone(build):
 
 
 def test_sequences_that_fit_are_left_alone():
-    model = chain(
-        list2ragged(),
-        with_array(chain(expand_window(1), Relu(4, 15))),
-        reduce_sum(),
-        Linear(3, 4),
-    )
+    model = chain(list2ragged(), with_array(chain(expand_window(1), Relu(4, 15))), reduce_sum(), Linear(3, 4))
     model.initialize(X=[X, X])
     assert model.predict([X, X]).shape == (2, 3)
 
 
 def test_an_lstm_with_a_column_less_than_stated():
-    model = chain(
-        with_padded(LSTM(5, 5, bi=True)),
-        with_array2d(Linear(3, 4)),
-    )
+    model = chain(with_padded(LSTM(5, 5, bi=True)), with_array2d(Linear(3, 4)))
     model.initialize(X=[X])
     assert model.predict([X])[0].shape == (7, 3)
 

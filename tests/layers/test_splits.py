@@ -43,17 +43,11 @@ def predicted(index: int) -> Any:
 
 @settings(deadline=None, max_examples=30)
 @given(cuts=st.lists(st.integers(0, 12), max_size=6))
-@pytest.mark.parametrize(
-    "index", range(len(CONSISTENT)), ids=lambda i: str(CONSISTENT[i])
-)
+@pytest.mark.parametrize("index", range(len(CONSISTENT)), ids=lambda i: str(CONSISTENT[i]))
 def test_any_split_gives_the_same(index: int, cuts: List[int]):
     model, X, n, whole = predicted(index)
     ends = sorted({*(cut for cut in cuts if 0 < cut < n), n})
-    parts = [
-        as_rows(model.predict(part(X, start, end)))
-        for start, end in zip([0, *ends], ends)
-        if start < end
-    ]
+    parts = [as_rows(model.predict(part(X, start, end))) for start, end in zip([0, *ends], ends) if start < end]
     tolerance = 0.0 if gemm.engine_name() == "native" else 1e-6
     for rows, pieces in zip(whole, zip(*parts)):
         pieces = [piece for piece in pieces if piece.size]

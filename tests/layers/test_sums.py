@@ -33,11 +33,7 @@ def batches(lengths):
     """The same sequences as a list, a Ragged and a Padded."""
     rng = numpy.random.RandomState(0)
     Xs = cast([rng.normal(size=(length, nI)) for length in lengths], "float32")
-    return {
-        "list": Xs,
-        "ragged": Ragged(ops.flatten(Xs), ops.asarray1i(lengths)),
-        "padded": ops.list2padded(Xs),
-    }
+    return {"list": Xs, "ragged": Ragged(ops.flatten(Xs), ops.asarray1i(lengths)), "padded": ops.list2padded(Xs)}
 
 
 def scale(factor):

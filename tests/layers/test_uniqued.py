@@ -11,12 +11,7 @@ nO, nV = 3, 11
 
 
 @settings(max_examples=50, deadline=None)
-@given(
-    ids=st.lists(
-        st.tuples(st.integers(0, nV - 1), st.integers(0, nV - 1)), max_size=20
-    ),
-    column=st.integers(0, 1),
-)
+@given(ids=st.lists(st.tuples(st.integers(0, nV - 1), st.integers(0, nV - 1)), max_size=20), column=st.integers(0, 1))
 def test_equals_the_bare_layer(ids, column):
     X = numpy.array(ids, dtype="int32").reshape((-1, 2))
     dY = numpy.random.RandomState(0).normal(size=(len(X), nO)).astype("f")
@@ -37,10 +32,7 @@ def test_runs_the_layer_once_per_value():
     layer = HashEmbed(nO, nV, column=0)
     forward = layer._func
     layer.replace_callbacks(
-        lambda model, X, is_train: (seen.append(len(X)), forward(model, X, is_train))[
-            1
-        ],
-        init=layer.init,
+        lambda model, X, is_train: (seen.append(len(X)), forward(model, X, is_train))[1], init=layer.init
     )
     model = uniqued(layer).initialize()
     model.predict(numpy.array([[4, 0], [2, 1], [4, 2], [4, 3]], dtype="uint64"))

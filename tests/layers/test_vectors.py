@@ -95,14 +95,7 @@ def initialized(case: Dict[str, Any]) -> Any:
 @pytest.mark.parametrize("backend", ["numpy", "base"])
 @pytest.mark.parametrize(
     "case",
-    cases(
-        "layers_dense",
-        "layers_embed",
-        "layers_sequence",
-        "layers_sparse",
-        "layers_combinators",
-        "layers_lstm",
-    ),
+    cases("layers_dense", "layers_embed", "layers_sequence", "layers_sparse", "layers_combinators", "layers_lstm"),
 )
 def test_numbers(case, backend):
     model = initialized(case)

@@ -117,9 +117,7 @@ def test_all_containers_give_the_same(lengths):
             assert type(Y) is type(X)
             dX = backprop(dY)
             assert type(dX) is type(X)
-            for got, (want, back), dYi in zip(
-                zip(as_lists(Y), as_lists(dX)), wants, dYs
-            ):
+            for got, (want, back), dYi in zip(zip(as_lists(Y), as_lists(dX)), wants, dYs):
                 assert_same(got[0], want, tolerance=1e-5)
                 assert_same(got[1], back(dYi), tolerance=1e-5)
 
@@ -212,12 +210,7 @@ def test_a_padded_in_another_order_comes_back_in_its_own(wrapper):
     """Equally long sequences may stand in any order, but a gradient must match."""
     canonical = ops.list2padded(sequences((2, 3, 2, 2)))
     order = [0, 2, 3, 1]
-    X = Padded(
-        canonical.data[:, order],
-        canonical.size_at_t,
-        canonical.lengths[order],
-        canonical.indices[order],
-    )
+    X = Padded(canonical.data[:, order], canonical.size_at_t, canonical.lengths[order], canonical.indices[order])
     Y, backprop = wrapper(noop())(X, is_train=True)
     assert_same(Y, X)
     assert_same(backprop(X), X)

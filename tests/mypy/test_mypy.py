@@ -66,9 +66,7 @@ def without_plugin(cache):
 
 
 def test_chain_has_the_output_of_its_last_layer(with_plugin):
-    assert with_plugin["chain_fits"] == [
-        (4, f'note: Revealed type is "thinc.model.Model[{F2}, {F2}]"')
-    ]
+    assert with_plugin["chain_fits"] == [(4, f'note: Revealed type is "thinc.model.Model[{F2}, {F2}]"')]
 
 
 def test_a_whole_program_has_nothing_to_complain_about(with_plugin):
@@ -86,8 +84,7 @@ def test_without_the_plugin_a_chain_has_no_known_output(without_plugin):
 def test_chain_reports_neighbours_that_do_not_fit(with_plugin):
     messages = with_plugin["chain_does_not_fit"]
     into_reduce = [
-        f"error: Layer outputs type ({F2}) but the next layer expects ({RAGGED}) as an "
-        "input  [layer-mismatch-output]",
+        f"error: Layer outputs type ({F2}) but the next layer expects ({RAGGED}) as an input  [layer-mismatch-output]",
         f"error: Layer input type ({RAGGED}) is not compatible with output ({F2}) from "
         "previous layer  [layer-mismatch-input]",
     ]
@@ -106,47 +103,27 @@ def test_without_the_plugin_only_the_first_pair_of_a_chain_is_checked(without_pl
 
 
 def test_add_has_the_types_of_its_layers(with_plugin):
-    assert with_plugin["add_fits"] == [
-        (5, f'note: Revealed type is "thinc.model.Model[{F2}, {F2}]"')
-    ]
+    assert with_plugin["add_fits"] == [(5, f'note: Revealed type is "thinc.model.Model[{F2}, {F2}]"')]
 
 
 def test_add_reports_inputs_that_differ(with_plugin):
     messages = with_plugin["add_does_not_fit"]
     assert [pair for pair in messages if "layer-mismatch" in pair[1]] == [
-        (
-            5,
-            f"error: Layer input ({F2}) not compatible with next layer input "
-            f"({RAGGED})  [layer-mismatch-input]",
-        ),
-        (
-            6,
-            f"error: Layer input ({RAGGED}) not compatible with previous layer input "
-            f"({F2})  [layer-mismatch-input]",
-        ),
+        (5, f"error: Layer input ({F2}) not compatible with next layer input ({RAGGED})  [layer-mismatch-input]"),
+        (6, f"error: Layer input ({RAGGED}) not compatible with previous layer input ({F2})  [layer-mismatch-input]"),
     ]
 
 
 def test_add_reports_outputs_that_differ(with_plugin):
     messages = with_plugin["output_does_not_fit"]
     assert [pair for pair in messages if "layer-mismatch" in pair[1]] == [
-        (
-            15,
-            f"error: Layer output ({F2}) not compatible with next layer output ({I2})"
-            "  [layer-mismatch-output]",
-        ),
-        (
-            16,
-            f"error: Layer output ({I2}) not compatible with previous layer output "
-            f"({F2})  [layer-mismatch-output]",
-        ),
+        (15, f"error: Layer output ({F2}) not compatible with next layer output ({I2})  [layer-mismatch-output]"),
+        (16, f"error: Layer output ({I2}) not compatible with previous layer output ({F2})  [layer-mismatch-output]"),
     ]
 
 
 def test_other_calls_are_left_to_mypy(with_plugin, without_plugin):
-    expected = [
-        (15, 'error: Need type annotation for "needs_annotation"  [var-annotated]')
-    ]
+    expected = [(15, 'error: Need type annotation for "needs_annotation"  [var-annotated]')]
     assert with_plugin["not_for_the_plugin"] == expected
     assert without_plugin["not_for_the_plugin"] == expected
 

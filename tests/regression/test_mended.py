@@ -89,11 +89,7 @@ def blocks_are_undone_when_they_raise():
     model = Linear(2, 3).initialize()
     W = model.get_param("W").copy()
     with pytest.raises(ZeroDivisionError):
-        with (
-            model.use_params({(model.id, "W"): W + 1}),
-            Model.define_operators({"+": add}),
-            data_validation(True),
-        ):
+        with model.use_params({(model.id, "W"): W + 1}), Model.define_operators({"+": add}), data_validation(True):
             raise ZeroDivisionError
     assert_array_equal(model.get_param("W"), W)
     assert not DATA_VALIDATION.get()
@@ -167,9 +163,7 @@ def errors_name_the_layer():
 def frameworks_are_not_imported():
     names = "{'torch', 'tensorflow', 'mxnet', 'jax', 'cupy', 'h5py', 'onnxruntime'}"
     code = f"import sys, thinc.api; print(sorted({names} & set(sys.modules)))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout == "[]\n", done.stderr
 
 
@@ -383,9 +377,7 @@ def copy_of_attention():
 def moments_fade_to_zero():
     tiny = numpy.full(3, 1e-45, dtype="f")
     zeros = numpy.zeros(3, dtype="f")
-    _, _, mom1, mom2 = NumpyOps().adam(
-        X[0].copy(), zeros, tiny.copy(), tiny.copy(), 0.9, 0.999, 1e-8, 0.1
-    )
+    _, _, mom1, mom2 = NumpyOps().adam(X[0].copy(), zeros, tiny.copy(), tiny.copy(), 0.9, 0.999, 1e-8, 0.1)
     assert not mom1.any() and not mom2.any()
 
 

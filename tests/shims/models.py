@@ -28,9 +28,7 @@ def torch_net():
     import torch
 
     torch.manual_seed(0)
-    return torch.nn.Sequential(
-        torch.nn.Linear(nI, 16), torch.nn.Tanh(), torch.nn.Linear(16, nO)
-    )
+    return torch.nn.Sequential(torch.nn.Linear(nI, 16), torch.nn.Tanh(), torch.nn.Linear(16, nO))
 
 
 def torch_model():
@@ -68,13 +66,7 @@ def enable_tensorflow():
 def keras_net(keras=None):
     keras = keras or enable_tensorflow()
     layers = keras.layers
-    return keras.Sequential(
-        [
-            layers.Input((nI,)),
-            layers.Dense(16, activation="tanh"),
-            layers.Dense(nO),
-        ]
-    )
+    return keras.Sequential([layers.Input((nI,)), layers.Dense(16, activation="tanh"), layers.Dense(nO)])
 
 
 def tensorflow_model():
@@ -99,10 +91,7 @@ def enable_mxnet():
 def mxnet_net():
     mx = enable_mxnet()
     net = mx.gluon.nn.HybridSequential()
-    net.add(
-        mx.gluon.nn.Dense(16, activation="tanh", in_units=nI),
-        mx.gluon.nn.Dense(nO, in_units=16),
-    )
+    net.add(mx.gluon.nn.Dense(16, activation="tanh", in_units=nI), mx.gluon.nn.Dense(nO, in_units=16))
     net.initialize()
     return net
 
@@ -116,14 +105,8 @@ def mxnet_model():
 def jax_params():
     rng = numpy.random.RandomState(0)
     return {
-        "hidden": {
-            "W": rng.normal(0, 0.5, (nI, 16)).astype("float32"),
-            "b": numpy.zeros(16, dtype="float32"),
-        },
-        "output": [
-            rng.normal(0, 0.5, (16, nO)).astype("float32"),
-            numpy.zeros(nO, dtype="float32"),
-        ],
+        "hidden": {"W": rng.normal(0, 0.5, (nI, 16)).astype("float32"), "b": numpy.zeros(16, dtype="float32")},
+        "output": [rng.normal(0, 0.5, (16, nO)).astype("float32"), numpy.zeros(nO, dtype="float32")],
         "version": numpy.array([1], dtype="int32"),
     }
 

@@ -15,10 +15,7 @@ from thinc import util
 
 # What every framework must take, whatever its layout; others it may refuse with an error.
 USUAL = {"float32", "int32", "uint8"}
-DTYPES = (
-    sorted(USUAL)
-    + "float64 float16 int8 int16 int64 uint16 uint32 uint64 bool complex64 >f4 >i8".split()
-)
+DTYPES = sorted(USUAL) + "float64 float16 int8 int16 int64 uint16 uint32 uint64 bool complex64 >f4 >i8".split()
 
 
 @st.composite
@@ -51,10 +48,7 @@ def pairs(framework):
         models.enable_tensorflow()
         return {
             "xp2tensorflow": (util.xp2tensorflow, util.tensorflow2xp),
-            "variable": (
-                lambda X: util.xp2tensorflow(X, as_variable=True),
-                util.tensorflow2xp,
-            ),
+            "variable": (lambda X: util.xp2tensorflow(X, as_variable=True), util.tensorflow2xp),
         }
     if framework == "mxnet":
         models.enable_mxnet()
@@ -65,12 +59,7 @@ def pairs(framework):
 def main(framework):
     conversions = pairs(framework)
 
-    @settings(
-        max_examples=200,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(arrays())
     def check(X):
         writeable = X.flags.writeable
@@ -79,9 +68,7 @@ def main(framework):
                 Y = back(there(X))
             except Exception as error:
                 usual = X.dtype.isnative and X.dtype.name in USUAL
-                assert not usual, (
-                    f"{name} of {X.dtype} {X.shape} {X.strides}: {error!r}"
-                )
+                assert not usual, f"{name} of {X.dtype} {X.shape} {X.strides}: {error!r}"
                 assert str(error), f"{name}: {type(error)} without a word"
                 continue
             assert isinstance(Y, numpy.ndarray)

@@ -14,12 +14,6 @@ def test_odd_arrays(framework):
     if importlib.util.find_spec(framework) is None:
         pytest.skip(f"{framework} is not installed")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.shims.odd_arrays", framework],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+        [sys.executable, "-m", "tests.shims.odd_arrays", framework], cwd=ROOT, capture_output=True, text=True
     )
-    assert done.returncode == 0 and done.stdout.strip().endswith("survived"), (
-        done.returncode,
-        done.stderr[-3000:],
-    )
+    assert done.returncode == 0 and done.stdout.strip().endswith("survived"), (done.returncode, done.stderr[-3000:])

@@ -6,9 +6,9 @@ import json
 import numpy
 import pytest
 
+from tests.cli.test_cli import sentences
 from tests.shared import ROOT
-from tests.test_cli import sentences
-from tests.test_datasets import conllu_text
+from tests.training.test_datasets import conllu_text
 
 
 @pytest.fixture
@@ -28,15 +28,7 @@ def bert(tmp_path):
     """A folder with a small BERT of random weights, and a tokenizer that cuts every word."""
     pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    pieces = [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        "[MASK]",
-        "w",
-        *(f"##{i}" for i in range(10)),
-    ]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "w", *(f"##{i}" for i in range(10))]
     folder = tmp_path / "bert"
     config = transformers.BertConfig(
         vocab_size=len(pieces),
@@ -65,10 +57,7 @@ def test_words_get_the_mean_of_their_pieces(example, bert):
     pieces = tokenize.predict(sentences)
     assert pieces.per_word.tolist() == [3, 1, 2]
     assert pieces.per_sentence.tolist() == [2, 1]
-    assert pieces.in_word.tolist() == [
-        [False, True, True, True, True, False],
-        [False, True, True, False, False, False],
-    ]
+    assert pieces.in_word.tolist() == [[False, True, True, True, True, False], [False, True, True, False, False, False]]
     words = transformer.predict(pieces)
     net = transformer.shims[0]._model
     hidden = net(**pieces.inputs).last_hidden_state.detach().numpy()
@@ -82,7 +71,5 @@ def test_a_transformer_learns_to_tag(example, bert, tmp_path, capsys):
     train, dev = tmp_path / "train.conllu", tmp_path / "dev.conllu"
     train.write_text(conllu_text(sentences(200)))
     dev.write_text(conllu_text(sentences(210)[200:]))
-    score = example("transformers_tagger").main(
-        str(train), str(dev), bert, limit=0, epochs=12, rate=0.02
-    )
+    score = example("transformers_tagger").main(str(train), str(dev), bert, limit=0, epochs=12, rate=0.02)
     assert score > 0.6  # one in four would be chance

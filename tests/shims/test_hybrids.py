@@ -7,10 +7,7 @@ import pytest
 
 from tests.shims import models
 
-HYBRIDS = {
-    "torch_and_tensorflow": ("torch", "tensorflow"),
-    "torch_and_jax": ("torch", "jax"),
-}
+HYBRIDS = {"torch_and_tensorflow": ("torch", "tensorflow"), "torch_and_jax": ("torch", "jax")}
 
 
 @pytest.mark.parametrize("builder", HYBRIDS)

@@ -6,16 +6,7 @@ import pytest
 jax = pytest.importorskip("jax", reason="JAX is not installed")
 
 from tests.shims import models  # noqa: E402
-from thinc.api import (  # noqa: E402
-    SGD,
-    Adam,
-    ArgsKwargs,
-    JaxRaggedWrapper,
-    JaxWrapper,
-    Linear,
-    Ragged,
-    chain,
-)
+from thinc.api import SGD, Adam, ArgsKwargs, JaxRaggedWrapper, JaxWrapper, Linear, Ragged, chain  # noqa: E402
 from thinc.layers.jaxwrapper import bucket_size  # noqa: E402
 
 X, Y = models.batch()
@@ -37,11 +28,7 @@ def test_forward_and_gradients_are_those_of_jax(jit):
     before = models.jax_params()
     model.finish_update(SGD(1.0, L2=0.0, grad_clip=0.0))
     after = model.shims[0].params
-    numpy.testing.assert_allclose(
-        after["hidden"]["W"],
-        before["hidden"]["W"] - d_params["hidden"]["W"],
-        atol=1e-5,
-    )
+    numpy.testing.assert_allclose(after["hidden"]["W"], before["hidden"]["W"] - d_params["hidden"]["W"], atol=1e-5)
     numpy.testing.assert_allclose(after["output"][1], -d_params["output"][1], atol=1e-5)
     assert after["version"].dtype == "int32" and after["version"][0] == 1
 
@@ -173,9 +160,7 @@ def test_copies_are_independent():
 
 
 def test_bfloat16_is_trained():
-    params = jax.tree_util.tree_map(
-        lambda a: jax.numpy.asarray(a, dtype="bfloat16"), models.jax_params()
-    )
+    params = jax.tree_util.tree_map(lambda a: jax.numpy.asarray(a, dtype="bfloat16"), models.jax_params())
     model = JaxWrapper(models.jax_apply, params)
     models.train(model, X, Y, steps=3)
     assert model.shims[0].params["output"][1].dtype == "bfloat16"
@@ -204,9 +189,7 @@ def test_ragged_batches_are_padded_to_buckets():
         expected = [2 * (x - x.mean(axis=0)) for x in _split(data, lengths) if len(x)]
         assert Yr.dataXd.shape == data.shape
         if expected:
-            numpy.testing.assert_allclose(
-                Yr.dataXd, numpy.concatenate(expected), atol=1e-5
-            )
+            numpy.testing.assert_allclose(Yr.dataXd, numpy.concatenate(expected), atol=1e-5)
     assert compiled == [(4, 8, 5), (1, 8, 5)]
 
 

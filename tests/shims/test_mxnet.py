@@ -9,15 +9,7 @@ if importlib.util.find_spec("mxnet") is None:
     pytest.skip("MXNet is not installed", allow_module_level=True)
 
 from tests.shims import models  # noqa: E402
-from thinc.api import (  # noqa: E402
-    SGD,
-    Adam,
-    ArgsKwargs,
-    Linear,
-    Model,
-    MXNetWrapper,
-    chain,
-)
+from thinc.api import SGD, Adam, ArgsKwargs, Linear, Model, MXNetWrapper, chain  # noqa: E402
 
 X, Y = models.batch()
 # MXNet itself meets what NumPy and Python give up.

@@ -18,10 +18,7 @@ def graph():
     """Y = tanh(X W); rows = X W."""
     helper, FLOAT = onnx.helper, onnx.TensorProto.FLOAT
     made = helper.make_graph(
-        [
-            helper.make_node("MatMul", ["X", "W"], ["rows"]),
-            helper.make_node("Tanh", ["rows"], ["Y"]),
-        ],
+        [helper.make_node("MatMul", ["X", "W"], ["rows"]), helper.make_node("Tanh", ["rows"], ["Y"])],
         "tanh_linear",
         [helper.make_tensor_value_info("X", FLOAT, ["N", 5])],
         [helper.make_tensor_value_info("Y", FLOAT, ["N", 3])],
@@ -35,10 +32,7 @@ def lookup():
     """ids, table -> rows, and the ids again."""
     helper, proto = onnx.helper, onnx.TensorProto
     made = helper.make_graph(
-        [
-            helper.make_node("Gather", ["table", "ids"], ["rows"]),
-            helper.make_node("Identity", ["ids"], ["same"]),
-        ],
+        [helper.make_node("Gather", ["table", "ids"], ["rows"]), helper.make_node("Identity", ["ids"], ["same"])],
         "lookup",
         [
             helper.make_tensor_value_info("ids", proto.INT64, ["N"]),
@@ -56,11 +50,7 @@ def lookup():
 
 def test_forward_is_that_of_the_graph(graph, tmp_path):
     onnx.save(graph, tmp_path / "graph.onnx")
-    for source in (
-        graph.SerializeToString(),
-        tmp_path / "graph.onnx",
-        str(tmp_path / "graph.onnx"),
-    ):
+    for source in (graph.SerializeToString(), tmp_path / "graph.onnx", str(tmp_path / "graph.onnx")):
         model = OnnxWrapper(source)
         numpy.testing.assert_allclose(model.predict(X), numpy.tanh(X @ W), atol=1e-6)
 

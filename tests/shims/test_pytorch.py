@@ -31,10 +31,7 @@ from thinc.api import (  # noqa: E402
     pytorch_to_torchexport_wrapper,
     pytorch_to_torchscript_wrapper,
 )
-from thinc.shims.pytorch import (  # noqa: E402
-    default_deserialize_torch_model,
-    default_serialize_torch_model,
-)
+from thinc.shims.pytorch import default_deserialize_torch_model, default_serialize_torch_model  # noqa: E402
 
 X, Y = models.batch()
 TORCHSCRIPT = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -56,9 +53,7 @@ def test_forward_and_gradients_are_those_of_torch():
     numpy.testing.assert_allclose(model.predict(X), Yh, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "wrapper", [PyTorchWrapper, PyTorchWrapper_v2, PyTorchWrapper_v3]
-)
+@pytest.mark.parametrize("wrapper", [PyTorchWrapper, PyTorchWrapper_v2, PyTorchWrapper_v3])
 def test_training_lowers_the_loss(wrapper):
     losses = models.train(wrapper(models.torch_net()), X, Y)
     assert losses[-1] < losses[0] / 10
@@ -258,9 +253,7 @@ def test_custom_converters():
 
         return y.tolist(), back
 
-    model = PyTorchWrapper(
-        models.torch_net(), convert_inputs=from_lists, convert_outputs=to_lists
-    )
+    model = PyTorchWrapper(models.torch_net(), convert_inputs=from_lists, convert_outputs=to_lists)
     Yh, backprop = model(X.tolist(), is_train=True)
     numpy.testing.assert_allclose(Yh, models.torch_model().predict(X), atol=1e-6)
     assert backprop(Yh) == []
@@ -472,9 +465,7 @@ def test_torchexport_is_the_same_model(tmp_path):
     assert net.training
     for rows in (1, 7, 11):
         some = models.batch(rows)[0]
-        numpy.testing.assert_allclose(
-            exported.predict(some), model.predict(some), rtol=1e-6
-        )
+        numpy.testing.assert_allclose(exported.predict(some), model.predict(some), rtol=1e-6)
     losses = models.train(exported, X, Y)
     assert losses[-1] < losses[0] / 10
     Yh = models.reload_elsewhere("torchexport_shell", exported, X, tmp_path)
@@ -487,10 +478,7 @@ def test_torchexport_is_the_same_model(tmp_path):
 
 
 def test_conversions_need_a_wrapped_module():
-    for convert in (
-        pytorch_to_torchscript_wrapper,
-        lambda model: pytorch_to_torchexport_wrapper(model, X),
-    ):
+    for convert in (pytorch_to_torchscript_wrapper, lambda model: pytorch_to_torchexport_wrapper(model, X)):
         with pytest.raises(ValueError, match="Expected PyTorchShim"):
             convert(Linear(3, 5))
         with pytest.raises(ValueError, match="does not wrap a PyTorch module"):

@@ -62,9 +62,7 @@ def test_forward_and_gradients_are_those_of_tensorflow(model, tf):
     x = tf.Variable(X)
     with tf.GradientTape() as tape:
         y = net(x, training=True)
-    dx, *d_weights = tape.gradient(
-        y, [x, *net.trainable_variables], output_gradients=tf.constant(dY)
-    )
+    dx, *d_weights = tape.gradient(y, [x, *net.trainable_variables], output_gradients=tf.constant(dY))
     Yh, backprop = model.begin_update(X)
     dX = backprop(dY)
     numpy.testing.assert_allclose(Yh, y, atol=1e-5)

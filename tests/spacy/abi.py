@@ -61,9 +61,7 @@ def check_layout():
         if name in WITH_VTABLE:
             table = vars(cls)["__pyx_vtable__"]
             assert _name(table) is None, name
-            slots = (ctypes.c_void_p * WITH_VTABLE[name]).from_address(
-                _pointer(table, None)
-            )
+            slots = (ctypes.c_void_p * WITH_VTABLE[name]).from_address(_pointer(table, None))
             assert all(slots), name
 
 
@@ -138,14 +136,7 @@ def check_parsers():
 
 def main():
     failed = 0
-    checks = (
-        check_layout,
-        check_capsules,
-        check_installed,
-        check_imports,
-        check_backend,
-        check_parsers,
-    )
+    checks = (check_layout, check_capsules, check_installed, check_imports, check_backend, check_parsers)
     for check in checks:
         try:
             check()

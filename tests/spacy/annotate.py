@@ -27,9 +27,7 @@ def main(models, exact):
         bad = wrong > (0 if exact else count // 50)
         if bad:
             failed.append(name)
-        print(
-            f"{'FAIL' if bad else 'ok  '} {name:20} {wrong} of {count} documents differ"
-        )
+        print(f"{'FAIL' if bad else 'ok  '} {name:20} {wrong} of {count} documents differ")
     print(f"{len(failed)} failed: {failed}" if failed else "all agree")
     return bool(failed)
 

@@ -37,10 +37,7 @@ def measure():
         "tagger": (tagger, some_trees),
         "ner": (pipelines._ner, lambda nlp: corpora.entities(nlp, "dev", 400)),
         "syntax": (pipelines._syntax, some_trees),
-        "textcat": (
-            pipelines._textcat,
-            lambda nlp: corpora.intents(nlp, "train", 10)[:400],
-        ),
+        "textcat": (pipelines._textcat, lambda nlp: corpora.intents(nlp, "train", 10)[:400]),
         "spancat": (pipelines._spancat, lambda nlp: corpora.slots(nlp, "sc")[0][:300]),
     }
     texts = corpora.raw_texts("dev", 400)
@@ -52,9 +49,7 @@ def measure():
         add(nlp)
         examples = data(nlp)
         optimizer = nlp.initialize(lambda examples=examples: examples)
-        nlp.update(
-            examples[:8], sgd=optimizer
-        )  # first calls pay for what is made lazily
+        nlp.update(examples[:8], sgd=optimizer)  # first calls pay for what is made lazily
         random.Random(0).shuffle(examples)
         words = sum(len(eg.reference) for eg in examples)
         start = time.process_time()
@@ -77,16 +72,12 @@ def main(pythons, rounds):
     for _ in range(rounds):
         for speeds, python in zip(best, pythons):
             command = [python, str(Path(__file__).resolve()), "--measure"]
-            out = subprocess.run(
-                command, env=env, check=True, capture_output=True, text=True
-            ).stdout
+            out = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
             for what, speed in json.loads(out.splitlines()[-1]).items():
                 speeds[what] = max(speed, speeds.get(what, 0))
     print(f"{'words/s':20} {'ours':>9} {'reference':>9}  ratio")
     for what, speed in best[0].items():
-        print(
-            f"{what:20} {speed:9.0f} {best[1][what]:9.0f} {speed / best[1][what]:6.2f}"
-        )
+        print(f"{what:20} {speed:9.0f} {best[1][what]:9.0f} {speed / best[1][what]:6.2f}")
 
 
 if __name__ == "__main__":

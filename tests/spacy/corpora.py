@@ -98,10 +98,7 @@ def _entity_examples(nlp, sentences, word, tag, per_doc, limit):
         rows = [row for sentence in group for row in sentence if row[word].strip()]
         words = [row[word] for row in rows]
         examples.append(
-            Example(
-                Doc(nlp.vocab, words=words),
-                Doc(nlp.vocab, words=words, ents=[row[tag] for row in rows]),
-            )
+            Example(Doc(nlp.vocab, words=words), Doc(nlp.vocab, words=words, ents=[row[tag] for row in rows]))
         )
     return examples
 
@@ -137,9 +134,7 @@ def intents(nlp, part, classes, limit=None):
     # The file is sorted by class; every k-th row is a fair part of it.
     step = max(1, len(rows) // limit) if limit else 1
     return [
-        _text_example(
-            nlp, row["text"], {name: float(name == row["category"]) for name in labels}
-        )
+        _text_example(nlp, row["text"], {name: float(name == row["category"]) for name in labels})
         for row in rows[::step]
     ]
 
@@ -169,9 +164,7 @@ def slots(nlp, key, test_folds=(16, 17, 18, 19)):
         reference = doc.copy()
         spans = []
         for label, slot in row.get("slots", {}).items():
-            span = reference.char_span(
-                *slot["span"], label=label, alignment_mode="expand"
-            )
+            span = reference.char_span(*slot["span"], label=label, alignment_mode="expand")
             if span is not None:
                 spans.append(span)
         reference.spans[key] = spans
@@ -194,10 +187,7 @@ def mentions(nlp, part, limit=None):
         places = [i for i, word in enumerate(words) if word in known]
         if len(places) != 1:
             continue
-        docs = [
-            Doc(nlp.vocab, words=words, sent_starts=[i == 0 for i in range(len(words))])
-            for _ in range(2)
-        ]
+        docs = [Doc(nlp.vocab, words=words, sent_starts=[i == 0 for i in range(len(words))]) for _ in range(2)]
         i = places[0]
         docs[0].ents = [Span(docs[0], i, i + 1, label="NAME")]
         docs[1].ents = [Span(docs[1], i, i + 1, label="NAME", kb_id=f"Q_{words[i]}")]

@@ -67,12 +67,7 @@ def _senter(nlp):
             "rows": [1000, 500, 500],
             "include_static_vectors": False,
         },
-        "encode": {
-            "@architectures": "spacy.MishWindowEncoder.v2",
-            "width": 32,
-            "window_size": 1,
-            "depth": 2,
-        },
+        "encode": {"@architectures": "spacy.MishWindowEncoder.v2", "width": 32, "window_size": 1, "depth": 2},
     }
     model = {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec}
     nlp.add_pipe("senter", config={"model": model})
@@ -126,9 +121,7 @@ def _beam_parser(nlp):
 
 
 def _textcat(nlp):
-    nlp.add_pipe(
-        "textcat"
-    )  # the default: an ensemble of CNN with attention and n-grams
+    nlp.add_pipe("textcat")  # the default: an ensemble of CNN with attention and n-grams
 
 
 def _textcat_bow(nlp):
@@ -168,12 +161,7 @@ def _spancat(nlp):
 
 def _linker(nlp):
     model = {"@architectures": "spacy.EntityLinker.v2", "tok2vec": _tok2vec(64, 1)}
-    config = {
-        "incl_prior": False,
-        "use_gold_ents": True,
-        "entity_vector_length": 16,
-        "model": model,
-    }
+    config = {"incl_prior": False, "use_gold_ents": True, "entity_vector_length": 16, "model": model}
     linker = nlp.add_pipe("entity_linker", config=config)
 
     def make_kb(vocab: Vocab):
@@ -207,10 +195,7 @@ class Pipeline:
 PIPELINES = {
     "syntax": Pipeline(
         _syntax,
-        lambda nlp: (
-            corpora.treebank(nlp, "train", 1600),
-            corpora.treebank(nlp, "test", 300),
-        ),
+        lambda nlp: (corpora.treebank(nlp, "train", 1600), corpora.treebank(nlp, "test", 300)),
         # Each word's most frequent UPOS in all of train reaches 0.86.
         {
             "tag_acc": 0.86,
@@ -225,18 +210,12 @@ PIPELINES = {
     ),
     "senter": Pipeline(
         _senter,
-        lambda nlp: (
-            corpora.treebank(nlp, "train", 1600),
-            corpora.treebank(nlp, "test", 300),
-        ),
+        lambda nlp: (corpora.treebank(nlp, "train", 1600), corpora.treebank(nlp, "test", 300)),
         {"sents_f": 0.55},
         epochs=5,
     ),
     "ner": Pipeline(
-        _ner,
-        lambda nlp: (corpora.entities(nlp, "dev"), corpora.entities(nlp, "test")),
-        {"ents_f": 0.36},
-        epochs=8,
+        _ner, lambda nlp: (corpora.entities(nlp, "dev"), corpora.entities(nlp, "test")), {"ents_f": 0.36}, epochs=8
     ),
     "ner_characters": Pipeline(
         _ner_characters,
@@ -255,29 +234,20 @@ PIPELINES = {
     ),
     "beam_parser": Pipeline(
         _beam_parser,
-        lambda nlp: (
-            corpora.treebank(nlp, "train", 160, per_doc=1),
-            corpora.treebank(nlp, "test", 100, per_doc=1),
-        ),
+        lambda nlp: (corpora.treebank(nlp, "train", 160, per_doc=1), corpora.treebank(nlp, "test", 100, per_doc=1)),
         {"dep_uas": 0.3},
         epochs=4,
         texts=60,
     ),
     "textcat": Pipeline(
         _textcat,
-        lambda nlp: (
-            corpora.intents(nlp, "train", 10),
-            corpora.intents(nlp, "test", 10),
-        ),
+        lambda nlp: (corpora.intents(nlp, "train", 10), corpora.intents(nlp, "test", 10)),
         {"cats_macro_f": 0.8},
         epochs=4,
     ),
     "textcat_reduce": Pipeline(
         _textcat_reduce,
-        lambda nlp: (
-            corpora.intents(nlp, "train", 20),
-            corpora.intents(nlp, "test", 20, 400),
-        ),
+        lambda nlp: (corpora.intents(nlp, "train", 20), corpora.intents(nlp, "test", 20, 400)),
         {"cats_macro_f": 0.75},
         epochs=6,
     ),
@@ -289,12 +259,7 @@ PIPELINES = {
         batch=32,
         rate=0.01,
     ),
-    "spancat": Pipeline(
-        _spancat,
-        lambda nlp: corpora.slots(nlp, "sc"),
-        {"spans_sc_f": 0.4},
-        epochs=8,
-    ),
+    "spancat": Pipeline(_spancat, lambda nlp: corpora.slots(nlp, "sc"), {"spans_sc_f": 0.4}, epochs=8),
     "entity_linker": Pipeline(
         _linker,
         lambda nlp: (corpora.mentions(nlp, "train"), corpora.mentions(nlp, "test")),
@@ -339,23 +304,10 @@ def describe(doc):
     """Everything a pipeline wrote, in JSON types; probabilities to three places."""
     return {
         "tokens": [
-            [
-                t.text,
-                t.tag_,
-                t.pos_,
-                str(t.morph),
-                t.lemma_,
-                t.dep_,
-                t.head.i,
-                bool(t.is_sent_start),
-            ]
-            for t in doc
+            [t.text, t.tag_, t.pos_, str(t.morph), t.lemma_, t.dep_, t.head.i, bool(t.is_sent_start)] for t in doc
         ],
         "ents": [[e.start, e.end, e.label_, e.kb_id_] for e in doc.ents],
-        "spans": {
-            key: sorted([s.start, s.end, s.label_] for s in group)
-            for key, group in doc.spans.items()
-        },
+        "spans": {key: sorted([s.start, s.end, s.label_] for s in group) for key, group in doc.spans.items()},
         "cats": {key: round(value, 3) for key, value in doc.cats.items()},
     }
 
@@ -376,9 +328,7 @@ def differences(got, want):
     for a, b in zip(got, want):
         same = all(a[key] == b[key] for key in ("tokens", "ents", "spans"))
         same = same and a["cats"].keys() == b["cats"].keys()
-        same = same and all(
-            abs(a["cats"][k] - b["cats"][k]) <= 0.002 for k in a["cats"]
-        )
+        same = same and all(abs(a["cats"][k] - b["cats"][k]) <= 0.002 for k in a["cats"])
         count += not same
     return count + abs(len(got) - len(want)), len(want)
 

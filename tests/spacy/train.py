@@ -19,9 +19,7 @@ import thinc
 
 def main(out, names):
     out.mkdir(parents=True, exist_ok=True)
-    print(
-        f"spaCy {spacy.__version__}, thinc {thinc.__version__} in {thinc.__path__[0]}"
-    )
+    print(f"spaCy {spacy.__version__}, thinc {thinc.__version__} in {thinc.__path__[0]}")
     failed = []
     for name in names or pipelines.PIPELINES:
         start = time.time()
@@ -30,9 +28,7 @@ def main(out, names):
         nlp.to_disk(out / name)
         said = pipelines.annotate(nlp, name)
         pipelines.write_json(out / f"{name}.json", said)
-        wrong, _ = pipelines.differences(
-            pipelines.annotate(spacy.load(out / name), name), said
-        )
+        wrong, _ = pipelines.differences(pipelines.annotate(spacy.load(out / name), name), said)
         floors = pipelines.PIPELINES[name].floors
         low = [key for key in floors if scores[key] < floors[key]]
         if low or wrong:

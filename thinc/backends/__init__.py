@@ -16,11 +16,7 @@ import numpy
 from .. import _incidental, compat
 from ..config import registry
 from . import _cupy_allocators
-from ._kernels.elementwise import (  # type: ignore[import-not-found]  # noqa: F401
-    get_num_threads,
-    release_memory,
-    set_num_threads,
-)
+from ._kernels.elementwise import get_num_threads, release_memory, set_num_threads  # type: ignore[import-not-found]  # noqa: F401
 from ._param_server import ParamServer
 from .cupy_ops import CupyOps
 from .mps_ops import AppleOps, MPSOps
@@ -48,8 +44,7 @@ def set_gpu_allocator(allocator: str) -> None:
         use_tensorflow_for_gpu_memory()
     else:
         raise ValueError(
-            f"Invalid 'gpu_allocator' argument: '{allocator}'. "
-            "Available allocators are: 'pytorch', 'tensorflow'"
+            f"Invalid 'gpu_allocator' argument: '{allocator}'. Available allocators are: 'pytorch', 'tensorflow'"
         )
 
 

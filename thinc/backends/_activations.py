@@ -217,30 +217,20 @@ class ActivationOps:
 
     xp: Xp
 
-    def _forward(
-        self, name: str, X: Any, params: Params = (), inplace: bool = False
-    ) -> Any:
+    def _forward(self, name: str, X: Any, params: Params = (), inplace: bool = False) -> Any:
         """Y = f(X).  Hook: a backend overrides this one for all activations."""
         with numpy.errstate(over="ignore", invalid="ignore", divide="ignore"):
             Y = _FORMULAS[name](self.xp, X, *params)
         return _store(X, Y) if inplace else Y
 
     def _backward(
-        self,
-        name: str,
-        dY: Any,
-        X: Optional[Any],
-        Y: Optional[Any],
-        params: Params = (),
-        inplace: bool = False,
+        self, name: str, dY: Any, X: Optional[Any], Y: Optional[Any], params: Params = (), inplace: bool = False
     ) -> Any:
         """dX = dY * f'(X).  Hook, as above; X or Y is None if it is not needed."""
         saved = [array for array in (X, Y) if array is not None]
         for array in saved:
             if array.shape != dY.shape:
-                raise ValueError(
-                    f"arrays have incompatible shapes: {dY.shape} and {array.shape}"
-                )
+                raise ValueError(f"arrays have incompatible shapes: {dY.shape} and {array.shape}")
         with numpy.errstate(over="ignore", invalid="ignore", divide="ignore"):
             dX = _FORMULAS["backprop_" + name](self.xp, dY, *saved, *params)
         return _store(dY, dX) if inplace else dX
@@ -249,9 +239,7 @@ class ActivationOps:
         """max(x, 0)."""
         return self._forward("relu", X, (), inplace)
 
-    def backprop_relu(
-        self, dY: Floats2d, Y: Floats2d, inplace: bool = False
-    ) -> Floats2d:
+    def backprop_relu(self, dY: Floats2d, Y: Floats2d, inplace: bool = False) -> Floats2d:
         return self._backward("relu", dY, None, Y, (), inplace)
 
     def clipped_linear(
@@ -284,109 +272,77 @@ class ActivationOps:
         """min(max(x, 0), n)."""
         return self.clipped_linear(X, max_val=n, inplace=inplace)
 
-    def backprop_relu_k(
-        self, dY: FloatsXdT, X: FloatsXdT, n: float = 6.0, inplace: bool = False
-    ) -> FloatsXdT:
+    def backprop_relu_k(self, dY: FloatsXdT, X: FloatsXdT, n: float = 6.0, inplace: bool = False) -> FloatsXdT:
         return self.backprop_clipped_linear(dY, X, max_val=n, inplace=inplace)
 
     def hard_sigmoid(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
         """min(max(0.2 x + 0.5, 0), 1)."""
         return self.clipped_linear(X, slope=0.2, offset=0.5, inplace=inplace)
 
-    def backprop_hard_sigmoid(
-        self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False
-    ) -> FloatsXdT:
-        return self.backprop_clipped_linear(
-            dY, X, slope=0.2, offset=0.5, inplace=inplace
-        )
+    def backprop_hard_sigmoid(self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        return self.backprop_clipped_linear(dY, X, slope=0.2, offset=0.5, inplace=inplace)
 
     def hard_tanh(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
         """min(max(x, -1), 1)."""
         return self.clipped_linear(X, min_val=-1.0, max_val=1.0, inplace=inplace)
 
-    def backprop_hard_tanh(
-        self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False
-    ) -> FloatsXdT:
-        return self.backprop_clipped_linear(
-            dY, X, min_val=-1.0, max_val=1.0, inplace=inplace
-        )
+    def backprop_hard_tanh(self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        return self.backprop_clipped_linear(dY, X, min_val=-1.0, max_val=1.0, inplace=inplace)
 
     def swish(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
         """x * sigmoid(x)."""
         return self._forward("swish", X, (), inplace)
 
-    def backprop_swish(
-        self, dY: FloatsXdT, X: FloatsXdT, Y: FloatsXdT, inplace: bool = False
-    ) -> FloatsXdT:
+    def backprop_swish(self, dY: FloatsXdT, X: FloatsXdT, Y: FloatsXdT, inplace: bool = False) -> FloatsXdT:
         return self._backward("swish", dY, X, Y, (), inplace)
 
     def hard_swish(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
         """x * hard_sigmoid(x)."""
         return self._forward("hard_swish", X, (), inplace)
 
-    def backprop_hard_swish(
-        self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False
-    ) -> FloatsXdT:
+    def backprop_hard_swish(self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
         return self._backward("hard_swish", dY, X, None, (), inplace)
 
     def hard_swish_mobilenet(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
         """x * relu_k(x + 3, 6) / 6."""
         return self._forward("hard_swish_mobilenet", X, (), inplace)
 
-    def backprop_hard_swish_mobilenet(
-        self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False
-    ) -> FloatsXdT:
+    def backprop_hard_swish_mobilenet(self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
         return self._backward("hard_swish_mobilenet", dY, X, None, (), inplace)
 
     def dish(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
         """x/2 * (x / sqrt(1 + x^2) + 1)."""
         return self._forward("dish", X, (), inplace)
 
-    def backprop_dish(
-        self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False
-    ) -> FloatsXdT:
+    def backprop_dish(self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
         return self._backward("dish", dY, X, None, (), inplace)
 
     def gelu(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
         """x * Phi(x), Phi the distribution function of the standard normal."""
         return self._forward("gelu", X, (), inplace)
 
-    def backprop_gelu(
-        self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False
-    ) -> FloatsXdT:
+    def backprop_gelu(self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
         return self._backward("gelu", dY, X, None, (), inplace)
 
     def gelu_approx(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
         """gelu with Phi approximated by a tanh."""
         return self._forward("gelu_approx", X, (), inplace)
 
-    def backprop_gelu_approx(
-        self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False
-    ) -> FloatsXdT:
+    def backprop_gelu_approx(self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
         return self._backward("gelu_approx", dY, X, None, (), inplace)
 
-    def mish(
-        self, X: FloatsXdT, threshold: float = 20.0, inplace: bool = False
-    ) -> FloatsXdT:
+    def mish(self, X: FloatsXdT, threshold: float = 20.0, inplace: bool = False) -> FloatsXdT:
         """x * tanh(log(1 + e^x)); x itself where x >= threshold."""
         return self._forward("mish", X, (threshold,), inplace)
 
-    def backprop_mish(
-        self,
-        dY: FloatsXdT,
-        X: Floats2d,
-        threshold: float = 20.0,
-        inplace: bool = False,
-    ) -> FloatsXdT:
+    def backprop_mish(self, dY: FloatsXdT, X: Floats2d, threshold: float = 20.0, inplace: bool = False) -> FloatsXdT:
         return self._backward("mish", dY, X, None, (threshold,), inplace)
 
     def sigmoid(self, X: FloatsXdT, *, inplace: bool = False) -> FloatsXdT:
         """1 / (1 + e^-x), x clipped to [-20, 20]."""
         return self._forward("sigmoid", X, (), inplace)
 
-    def backprop_sigmoid(
-        self, dY: FloatsXdT, Y: FloatsXdT, *, inplace: bool = False
-    ) -> FloatsXdT:
+    def backprop_sigmoid(self, dY: FloatsXdT, Y: FloatsXdT, *, inplace: bool = False) -> FloatsXdT:
         """dY * y * (1 - y).  In place it is Y, not dY, that is overwritten."""
         dX = self._backward("sigmoid", dY, None, Y, (), False)
         return _store(Y, dX) if inplace else dX

@@ -36,110 +36,46 @@ class ArrayOps:
 
     # Allocation
 
-    def alloc(
-        self,
-        shape: Shape,
-        *,
-        dtype: Optional[DTypes] = "float32",
-        zeros: bool = True,
-    ) -> Any:
+    def alloc(self, shape: Shape, *, dtype: Optional[DTypes] = "float32", zeros: bool = True) -> Any:
         """A new array.  Its contents are arbitrary if zeros is False."""
         if zeros:
             return self.xp.zeros(shape, dtype=dtype)
         return self.xp.empty(shape, dtype=dtype)
 
-    def alloc1f(
-        self, d0: int, *, dtype: Optional[DTypesFloat] = "float32", zeros: bool = True
-    ) -> Floats1d:
+    def alloc1f(self, d0: int, *, dtype: Optional[DTypesFloat] = "float32", zeros: bool = True) -> Floats1d:
         return self.alloc((d0,), dtype=dtype, zeros=zeros)
 
-    def alloc2f(
-        self,
-        d0: int,
-        d1: int,
-        *,
-        dtype: Optional[DTypesFloat] = "float32",
-        zeros: bool = True,
-    ) -> Floats2d:
+    def alloc2f(self, d0: int, d1: int, *, dtype: Optional[DTypesFloat] = "float32", zeros: bool = True) -> Floats2d:
         return self.alloc((d0, d1), dtype=dtype, zeros=zeros)
 
     def alloc3f(
-        self,
-        d0: int,
-        d1: int,
-        d2: int,
-        *,
-        dtype: Optional[DTypesFloat] = "float32",
-        zeros: bool = True,
+        self, d0: int, d1: int, d2: int, *, dtype: Optional[DTypesFloat] = "float32", zeros: bool = True
     ) -> Floats3d:
         return self.alloc((d0, d1, d2), dtype=dtype, zeros=zeros)
 
     def alloc4f(
-        self,
-        d0: int,
-        d1: int,
-        d2: int,
-        d3: int,
-        *,
-        dtype: Optional[DTypesFloat] = "float32",
-        zeros: bool = True,
+        self, d0: int, d1: int, d2: int, d3: int, *, dtype: Optional[DTypesFloat] = "float32", zeros: bool = True
     ) -> Floats4d:
         return self.alloc((d0, d1, d2, d3), dtype=dtype, zeros=zeros)
 
-    def alloc_f(
-        self,
-        shape: Shape,
-        *,
-        dtype: Optional[DTypesFloat] = "float32",
-        zeros: bool = True,
-    ) -> FloatsXd:
+    def alloc_f(self, shape: Shape, *, dtype: Optional[DTypesFloat] = "float32", zeros: bool = True) -> FloatsXd:
         return self.alloc(shape, dtype=dtype, zeros=zeros)
 
-    def alloc1i(
-        self, d0: int, *, dtype: Optional[DTypesInt] = "int32", zeros: bool = True
-    ) -> Ints1d:
+    def alloc1i(self, d0: int, *, dtype: Optional[DTypesInt] = "int32", zeros: bool = True) -> Ints1d:
         return self.alloc((d0,), dtype=dtype, zeros=zeros)
 
-    def alloc2i(
-        self,
-        d0: int,
-        d1: int,
-        *,
-        dtype: Optional[DTypesInt] = "int32",
-        zeros: bool = True,
-    ) -> Ints2d:
+    def alloc2i(self, d0: int, d1: int, *, dtype: Optional[DTypesInt] = "int32", zeros: bool = True) -> Ints2d:
         return self.alloc((d0, d1), dtype=dtype, zeros=zeros)
 
-    def alloc3i(
-        self,
-        d0: int,
-        d1: int,
-        d2: int,
-        *,
-        dtype: Optional[DTypesInt] = "int32",
-        zeros: bool = True,
-    ) -> Ints3d:
+    def alloc3i(self, d0: int, d1: int, d2: int, *, dtype: Optional[DTypesInt] = "int32", zeros: bool = True) -> Ints3d:
         return self.alloc((d0, d1, d2), dtype=dtype, zeros=zeros)
 
     def alloc4i(
-        self,
-        d0: int,
-        d1: int,
-        d2: int,
-        d3: int,
-        *,
-        dtype: Optional[DTypesInt] = "int32",
-        zeros: bool = True,
+        self, d0: int, d1: int, d2: int, d3: int, *, dtype: Optional[DTypesInt] = "int32", zeros: bool = True
     ) -> Ints4d:
         return self.alloc((d0, d1, d2, d3), dtype=dtype, zeros=zeros)
 
-    def alloc_i(
-        self,
-        shape: Shape,
-        *,
-        dtype: Optional[DTypesInt] = "int32",
-        zeros: bool = True,
-    ) -> IntsXd:
+    def alloc_i(self, shape: Shape, *, dtype: Optional[DTypesInt] = "int32", zeros: bool = True) -> IntsXd:
         return self.alloc(shape, dtype=dtype, zeros=zeros)
 
     # Shapes
@@ -168,9 +104,7 @@ class ArrayOps:
     def reshape3f(self, array: FloatsXd, d0: int, d1: int, d2: int) -> Floats3d:
         return cast(Any, array).reshape((d0, d1, d2))
 
-    def reshape4f(
-        self, array: FloatsXd, d0: int, d1: int, d2: int, d3: int
-    ) -> Floats4d:
+    def reshape4f(self, array: FloatsXd, d0: int, d1: int, d2: int, d3: int) -> Floats4d:
         return cast(Any, array).reshape((d0, d1, d2, d3))
 
     def reshape_f(self, array: FloatsXd, shape: Shape) -> FloatsXd:
@@ -198,10 +132,7 @@ class ArrayOps:
     # Conversion
 
     def asarray(
-        self,
-        data: Union[ArrayXd, Sequence[ArrayXd], Sequence[Any]],
-        *,
-        dtype: Optional[DTypes] = None,
+        self, data: Union[ArrayXd, Sequence[ArrayXd], Sequence[Any]], *, dtype: Optional[DTypes] = None
     ) -> ArrayXd:
         """An array of this backend; data itself if it is one of the right dtype.
 
@@ -215,27 +146,16 @@ class ArrayOps:
                 value = value.get()
         return self.xp.asarray(value, dtype=dtype)
 
-    def asarray1f(
-        self,
-        data: Union[Floats1d, Sequence[float]],
-        *,
-        dtype: Optional[DTypes] = "float32",
-    ) -> Floats1d:
+    def asarray1f(self, data: Union[Floats1d, Sequence[float]], *, dtype: Optional[DTypes] = "float32") -> Floats1d:
         return cast(Floats1d, self.asarray(data, dtype=dtype))
 
     def asarray2f(
-        self,
-        data: Union[Floats2d, Sequence[Sequence[float]]],
-        *,
-        dtype: Optional[DTypes] = "float32",
+        self, data: Union[Floats2d, Sequence[Sequence[float]]], *, dtype: Optional[DTypes] = "float32"
     ) -> Floats2d:
         return cast(Floats2d, self.asarray(data, dtype=dtype))
 
     def asarray3f(
-        self,
-        data: Union[Floats3d, Sequence[Sequence[Sequence[float]]]],
-        *,
-        dtype: Optional[DTypes] = "float32",
+        self, data: Union[Floats3d, Sequence[Sequence[Sequence[float]]]], *, dtype: Optional[DTypes] = "float32"
     ) -> Floats3d:
         return cast(Floats3d, self.asarray(data, dtype=dtype))
 
@@ -247,49 +167,26 @@ class ArrayOps:
     ) -> Floats4d:
         return cast(Floats4d, self.asarray(data, dtype=dtype))
 
-    def asarray_f(
-        self,
-        data: Union[FloatsXd, Sequence[Any]],
-        *,
-        dtype: Optional[DTypes] = "float32",
-    ) -> FloatsXd:
+    def asarray_f(self, data: Union[FloatsXd, Sequence[Any]], *, dtype: Optional[DTypes] = "float32") -> FloatsXd:
         return cast(FloatsXd, self.asarray(data, dtype=dtype))
 
-    def asarray1i(
-        self,
-        data: Union[Ints1d, Sequence[int]],
-        *,
-        dtype: Optional[DTypes] = "int32",
-    ) -> Ints1d:
+    def asarray1i(self, data: Union[Ints1d, Sequence[int]], *, dtype: Optional[DTypes] = "int32") -> Ints1d:
         return cast(Ints1d, self.asarray(data, dtype=dtype))
 
-    def asarray2i(
-        self,
-        data: Union[Ints2d, Sequence[Sequence[int]]],
-        *,
-        dtype: Optional[DTypes] = "int32",
-    ) -> Ints2d:
+    def asarray2i(self, data: Union[Ints2d, Sequence[Sequence[int]]], *, dtype: Optional[DTypes] = "int32") -> Ints2d:
         return cast(Ints2d, self.asarray(data, dtype=dtype))
 
     def asarray3i(
-        self,
-        data: Union[Ints3d, Sequence[Sequence[Sequence[int]]]],
-        *,
-        dtype: Optional[DTypes] = "int32",
+        self, data: Union[Ints3d, Sequence[Sequence[Sequence[int]]]], *, dtype: Optional[DTypes] = "int32"
     ) -> Ints3d:
         return cast(Ints3d, self.asarray(data, dtype=dtype))
 
     def asarray4i(
-        self,
-        data: Union[Ints4d, Sequence[Sequence[Sequence[Sequence[int]]]]],
-        *,
-        dtype: Optional[DTypes] = "int32",
+        self, data: Union[Ints4d, Sequence[Sequence[Sequence[Sequence[int]]]]], *, dtype: Optional[DTypes] = "int32"
     ) -> Ints4d:
         return cast(Ints4d, self.asarray(data, dtype=dtype))
 
-    def asarray_i(
-        self, data: Union[IntsXd, Sequence[Any]], *, dtype: Optional[DTypes] = "int32"
-    ) -> IntsXd:
+    def asarray_i(self, data: Union[IntsXd, Sequence[Any]], *, dtype: Optional[DTypes] = "int32") -> IntsXd:
         return cast(IntsXd, self.asarray(data, dtype=dtype))
 
     def as_contig(self, data: ArrayT, dtype: Optional[DTypes] = None) -> ArrayT:

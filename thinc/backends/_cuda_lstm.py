@@ -10,13 +10,9 @@ from ._kernels import cuda
 from ._lstm import _before, _check_sizes, _split, _steps
 
 
-def forward(
-    ops: Any, params: Any, c_init: Any, h_init: Any, X: Any, size_at_t: Any
-) -> Tuple[Any, Tuple]:
+def forward(ops: Any, params: Any, c_init: Any, h_init: Any, X: Any, size_at_t: Any) -> Tuple[Any, Tuple]:
     if c_init.shape != h_init.shape:
-        raise AssertionError(
-            f"lstm: H0 has shape {c_init.shape}, C0 has {h_init.shape}"
-        )
+        raise AssertionError(f"lstm: H0 has shape {c_init.shape}, C0 has {h_init.shape}")
     xp = ops.xp
     depth, n_dirs, nO = c_init.shape
     inputs = xp.ascontiguousarray(X)
@@ -44,16 +40,12 @@ def forward(
     return inputs, (Y, G, C, X, c_init, h_init)
 
 
-def backward(
-    ops: Any, dY: Any, lengths: Any, params: Any, fwd_state: Tuple
-) -> Tuple[Any, Any]:
+def backward(ops: Any, dY: Any, lengths: Any, params: Any, fwd_state: Tuple) -> Tuple[Any, Any]:
     xp = ops.xp
     Y, G, C, X, c_init, h_init = fwd_state
     depth, n_dirs, N, nO = Y.shape
     if dY.shape != (N, n_dirs * nO):
-        raise ValueError(
-            f"backprop_lstm: expected dY {(N, n_dirs * nO)}, got {dY.shape}"
-        )
+        raise ValueError(f"backprop_lstm: expected dY {(N, n_dirs * nO)}, got {dY.shape}")
     X = xp.ascontiguousarray(X, dtype=params.dtype)
     sizes = _check_sizes(lengths, N)
     weights = _split(params, depth, n_dirs, nO, X.shape[1])
@@ -77,9 +69,7 @@ def backward(
     return d_out, d_params
 
 
-def _gates(
-    ops: Any, dY: Any, W: Any, state: Tuple, first: Tuple, steps: List[Any]
-) -> Tuple[Any, Any]:
+def _gates(ops: Any, dY: Any, W: Any, state: Tuple, first: Tuple, steps: List[Any]) -> Tuple[Any, Any]:
     """Back through the steps: the gradient of the gates (N, 4 O), and the hidden states
     (N, O) that the steps began with."""
     xp = ops.xp

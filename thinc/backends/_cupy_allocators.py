@@ -31,12 +31,7 @@ def cupy_pytorch_allocator(size_in_bytes: int):
     torch = require_torch()
     size_in_bytes = max(1024, size_in_bytes)
     # float32 rather than bytes: torch then aligns the memory for any dtype.
-    tensor = torch.zeros(
-        (-(-size_in_bytes // 4),),
-        dtype=torch.float32,
-        device="cuda",
-        requires_grad=False,
-    )
+    tensor = torch.zeros((-(-size_in_bytes // 4),), dtype=torch.float32, device="cuda", requires_grad=False)
     memory = cupy.cuda.memory.UnownedMemory(tensor.data_ptr(), size_in_bytes, tensor)
     return cupy.cuda.memory.MemoryPointer(memory, 0)
 

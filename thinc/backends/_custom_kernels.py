@@ -80,20 +80,10 @@ for _name in KERNELS_LIST:
 
 
 def clipped_linear(
-    X,
-    *,
-    inplace=False,
-    slope=1.0,
-    offset=0.0,
-    min_val=0.0,
-    max_val=1.0,
-    threads_per_block=128,
-    num_blocks=128,
+    X, *, inplace=False, slope=1.0, offset=0.0, min_val=0.0, max_val=1.0, threads_per_block=128, num_blocks=128
 ):
     params = (slope, offset, min_val, max_val)
-    return _forward(
-        "clipped_linear", X, params, inplace, (num_blocks, threads_per_block)
-    )
+    return _forward("clipped_linear", X, params, inplace, (num_blocks, threads_per_block))
 
 
 def dish(X, *, inplace=False, threads_per_block=128, num_blocks=128):
@@ -131,50 +121,32 @@ def backprop_clipped_linear(
     return _backward("clipped_linear", dY, X, None, params, inplace, launch)
 
 
-def backprop_dish(
-    dY, X, *, inplace: bool = False, threads_per_block=128, num_blocks=128
-):
+def backprop_dish(dY, X, *, inplace: bool = False, threads_per_block=128, num_blocks=128):
     launch = (num_blocks, threads_per_block)
     return _backward("dish", dY, X, None, (), inplace, launch)
 
 
-def backprop_gelu(
-    dY,
-    X,
-    *,
-    inplace: bool = False,
-    threshold=6.0,
-    threads_per_block=128,
-    num_blocks=128,
-):
+def backprop_gelu(dY, X, *, inplace: bool = False, threshold=6.0, threads_per_block=128, num_blocks=128):
     launch = (num_blocks, threads_per_block)
     return _backward("gelu", dY, X, None, (), inplace, launch)
 
 
-def backprop_hard_swish(
-    dY, X, *, inplace: bool = False, threads_per_block=128, num_blocks=128
-):
+def backprop_hard_swish(dY, X, *, inplace: bool = False, threads_per_block=128, num_blocks=128):
     launch = (num_blocks, threads_per_block)
     return _backward("hard_swish", dY, X, None, (), inplace, launch)
 
 
-def backprop_hard_swish_mobilenet(
-    dY, X, *, inplace: bool = False, threads_per_block=128, num_blocks=128
-):
+def backprop_hard_swish_mobilenet(dY, X, *, inplace: bool = False, threads_per_block=128, num_blocks=128):
     launch = (num_blocks, threads_per_block)
     return _backward("hard_swish_mobilenet", dY, X, None, (), inplace, launch)
 
 
-def backprop_mish(
-    dY, X, *, inplace: bool = False, threshold=5, threads_per_block=128, num_blocks=128
-):
+def backprop_mish(dY, X, *, inplace: bool = False, threshold=5, threads_per_block=128, num_blocks=128):
     launch = (num_blocks, threads_per_block)
     return _backward("mish", dY, X, None, (threshold,), inplace, launch)
 
 
-def backprop_swish(
-    dY, X, Y, *, inplace=False, threshold=17.0, threads_per_block=128, num_blocks=128
-):
+def backprop_swish(dY, X, Y, *, inplace=False, threshold=17.0, threads_per_block=128, num_blocks=128):
     launch = (num_blocks, threads_per_block)
     return _backward("swish", dY, X, Y, (), inplace, launch)
 
@@ -231,9 +203,7 @@ def pad(seqs, round_to=1, *, threads_per_block=128, num_blocks=128):
         raise ValueError("Cannot pad sequences of different dtypes or widths")
     suffix = _PADDED.get(seqs[0].dtype.name)
     if suffix is None:
-        raise AssertionError(
-            "CUDA padding can handle float32, float64, int32 and int64"
-        )
+        raise AssertionError("CUDA padding can handle float32, float64, int32 and int64")
     xp = _array_module(seqs[0])
     seqs = [xp.ascontiguousarray(seq) for seq in seqs]
     steps = max(len(seq) for seq in seqs)
@@ -254,15 +224,11 @@ _PADDED = {"float32": "f32", "float64": "f64", "int32": "i32", "int64": "i64"}
 
 
 def reduce_sum(X, lengths, *, threads_per_block=128, num_blocks=128):
-    return _reduce("reduce_sum", X, lengths, 0, (0,), (num_blocks, threads_per_block))[
-        0
-    ]
+    return _reduce("reduce_sum", X, lengths, 0, (0,), (num_blocks, threads_per_block))[0]
 
 
 def reduce_mean(X, lengths, *, threads_per_block=128, num_blocks=128):
-    return _reduce("reduce_sum", X, lengths, 0, (1,), (num_blocks, threads_per_block))[
-        0
-    ]
+    return _reduce("reduce_sum", X, lengths, 0, (1,), (num_blocks, threads_per_block))[0]
 
 
 def reduce_max(X, lengths, *, threads_per_block=128, num_blocks=128):
@@ -279,18 +245,14 @@ def backprop_reduce_mean(d_means, lengths, *, threads_per_block=128, num_blocks=
     return _backprop_reduce("reduce_sum", (d_means,), lengths, 0, (1,), launch)
 
 
-def backprop_reduce_max(
-    d_maxes, which, lengths, *, threads_per_block=128, num_blocks=128
-):
+def backprop_reduce_max(d_maxes, which, lengths, *, threads_per_block=128, num_blocks=128):
     if which.shape != d_maxes.shape:
         raise _wrong_shape(d_maxes.shape, which.shape)
     if which.dtype != "int32":
         raise AssertionError("backprop_reduce_max: which must be int32")
     bad = (which < 0) | (which >= lengths.reshape((-1, 1)))
     if bad.any():
-        raise IndexError(
-            f"backprop_reduce_max: index {int(which[bad][0])} is out of range"
-        )
+        raise IndexError(f"backprop_reduce_max: index {int(which[bad][0])} is out of range")
     launch = (num_blocks, threads_per_block)
     return _backprop_reduce("reduce_max", (d_maxes, which), lengths, 1, (), launch)
 
@@ -302,9 +264,7 @@ def gather_add(table, indices, *, threads_per_block=128, num_blocks=128):
     suffix, (table,) = _floats(table)
     (V, O), (B, K) = table.shape, indices.shape
     if ((indices < 0) | (indices >= V)).any():
-        raise IndexError(
-            f"gather_add: an index is out of bounds for a table of {V} rows"
-        )
+        raise IndexError(f"gather_add: an index is out of bounds for a table of {V} rows")
     indices = _array_module(table).ascontiguousarray(indices, dtype="int32")
     Y = _empty(table, (B, O))
     args = (Y, table, indices, V, O, B, K)
@@ -344,9 +304,7 @@ def _forward(name: str, X: Any, params: Tuple, inplace: bool, launch: Tuple) -> 
     return _given_back(X, Y) if inplace else Y
 
 
-def _backward(
-    name: str, dY: Any, X: Any, Y: Any, params: Tuple, inplace: bool, launch: Tuple
-) -> Any:
+def _backward(name: str, dY: Any, X: Any, Y: Any, params: Tuple, inplace: bool, launch: Tuple) -> Any:
     saved = [array for array in (X, Y) if array is not None]
     for array in saved:
         if array.shape != dY.shape:
@@ -367,9 +325,7 @@ def _given_back(array: Any, result: Any) -> Any:
     return array
 
 
-def _reduce(
-    name: str, X: Any, lengths: Any, minimum: int, flags: Tuple, launch: Tuple
-) -> Tuple:
+def _reduce(name: str, X: Any, lengths: Any, minimum: int, flags: Tuple, launch: Tuple) -> Tuple:
     suffix, (X,) = _floats(X)
     T, O = X.shape
     _check_lengths(lengths, T, minimum)
@@ -381,9 +337,7 @@ def _reduce(
     return tuple(outputs)
 
 
-def _backprop_reduce(
-    name: str, arrays: Tuple, lengths: Any, minimum: int, flags: Tuple, launch: Tuple
-) -> Any:
+def _backprop_reduce(name: str, arrays: Tuple, lengths: Any, minimum: int, flags: Tuple, launch: Tuple) -> Any:
     suffix, (d_out,) = _floats(arrays[0])
     rest = [_array_module(a).ascontiguousarray(a) for a in arrays[1:]]
     B, O = d_out.shape
@@ -413,9 +367,7 @@ def _check_which(which: Any, shape: Tuple, P: int) -> Any:
         raise _wrong_shape(shape, which.shape)
     bad = (which < 0) | (which >= P)
     if bad.any():
-        raise IndexError(
-            f"index {int(which[bad][0])} is out of bounds for maxout with size {P}"
-        )
+        raise IndexError(f"index {int(which[bad][0])} is out of bounds for maxout with size {P}")
     return _array_module(which).ascontiguousarray(which)
 
 

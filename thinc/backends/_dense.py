@@ -18,12 +18,7 @@ class DenseOps:
     xp: Xp
 
     def gemm(
-        self,
-        x: Floats2d,
-        y: Floats2d,
-        out: Optional[Floats2d] = None,
-        trans1: bool = False,
-        trans2: bool = False,
+        self, x: Floats2d, y: Floats2d, out: Optional[Floats2d] = None, trans1: bool = False, trans2: bool = False
     ) -> Floats2d:
         """x @ y, each transposed on request, in out if given."""
         check_matrices(x, y)
@@ -35,9 +30,7 @@ class DenseOps:
             return self.xp.dot(a, b)
         shape = (a.shape[0], b.shape[1])
         if out.shape != shape:
-            raise ValueError(
-                f"Shape mismatch for output matrix, was: {out.shape}, expected {shape}"
-            )
+            raise ValueError(f"Shape mismatch for output matrix, was: {out.shape}, expected {shape}")
         # Not dot(out=), which refuses memory that is not contiguous.
         result: Any = out
         result[...] = self.xp.dot(a, b)
@@ -54,9 +47,7 @@ class DenseOps:
         rows: Any = dY
         return rows.sum(axis=0, dtype=rows.dtype)
 
-    def affine_maxout(
-        self, X: Floats2d, W: Floats3d, b: Floats2d
-    ) -> Tuple[Floats2d, Ints2d]:
+    def affine_maxout(self, X: Floats2d, W: Floats3d, b: Floats2d) -> Tuple[Floats2d, Ints2d]:
         """maxout(affine(X, W, b)).  X (N, I), W (O, P, I), b (O, P) -> (best, which).
 
         best and which are (N, O), as from maxout.  Goodfellow et al. 2013.
@@ -93,9 +84,7 @@ class DenseOps:
         if X.ndim != 3:
             raise ValueError(f"maxout: expected 3 dimensions, got {X.ndim}")
         if X.shape[2] == 0:
-            raise ValueError(
-                f"maxout: expected at least one piece, got shape {X.shape}"
-            )
+            raise ValueError(f"maxout: expected at least one piece, got shape {X.shape}")
         which: Any = X.argmax(axis=-1)
         best: Any = self.xp.take_along_axis(X, which[..., None], axis=-1)
         return best[..., 0], which.astype("int32")
@@ -103,14 +92,10 @@ class DenseOps:
     def backprop_maxout(self, dY: Floats2d, which: Ints2d, P: int) -> Floats3d:
         """The gradient goes to the piece that won.  dY (N, O) -> dX (N, O, P)."""
         if dY.shape != which.shape:
-            raise ValueError(
-                f"backprop_maxout: dY has shape {dY.shape}, which has {which.shape}"
-            )
+            raise ValueError(f"backprop_maxout: dY has shape {dY.shape}, which has {which.shape}")
         bad = (which < 0) | (which >= P)
         if bad.any():
-            raise IndexError(
-                f"index {int(which[bad][0])} is out of bounds for maxout with size {P}"
-            )
+            raise IndexError(f"index {int(which[bad][0])} is out of bounds for maxout with size {P}")
         gradient: Any = dY
         winner: Any = which
         won = winner[..., None] == self.xp.arange(P, dtype=winner.dtype)
@@ -145,9 +130,7 @@ class DenseOps:
         """
         _check_width("backprop_layer_norm", X, G)
         if dY.shape != X.shape:
-            raise ValueError(
-                f"backprop_layer_norm: dY has shape {dY.shape}, X has {X.shape}"
-            )
+            raise ValueError(f"backprop_layer_norm: dY has shape {dY.shape}, X has {X.shape}")
         with numpy.errstate(invalid="ignore"):
             rstds: Any = self.xp.expand_dims(rstd, 1)
             Xhat: Any = (X - self.xp.expand_dims(mu, 1)) * rstds
@@ -157,14 +140,7 @@ class DenseOps:
             dX = rstds * (g - mean_g - Xhat * mean_gx)
         return dX, self.sum_rows(dY * Xhat), self.sum_rows(dY)
 
-    def softmax(
-        self,
-        x: FloatsT,
-        *,
-        inplace: bool = False,
-        axis: int = -1,
-        temperature: float = 1.0,
-    ) -> FloatsT:
+    def softmax(self, x: FloatsT, *, inplace: bool = False, axis: int = -1, temperature: float = 1.0) -> FloatsT:
         """exp(x / temperature), normalized to sum 1 along the axis.
 
         Always a new array: inplace is accepted and ignored.
@@ -179,14 +155,10 @@ class DenseOps:
             Y /= Y.sum(axis=axis, keepdims=True)
         return Y
 
-    def backprop_softmax(
-        self, Y: FloatsT, dY: FloatsT, *, axis: int = -1, temperature: float = 1.0
-    ) -> FloatsT:
+    def backprop_softmax(self, Y: FloatsT, dY: FloatsT, *, axis: int = -1, temperature: float = 1.0) -> FloatsT:
         """dX = Y * (dY - sum(Y * dY)) / temperature.  Note the order: Y, then dY."""
         if Y.shape != dY.shape:
-            raise ValueError(
-                f"arrays have incompatible shapes: {Y.shape} and {dY.shape}"
-            )
+            raise ValueError(f"arrays have incompatible shapes: {Y.shape} and {dY.shape}")
         if temperature != 1.0:
             dY = dY / temperature
         dX = Y * dY
@@ -194,12 +166,7 @@ class DenseOps:
         return dX
 
     def backprop_cross_entropy(
-        self,
-        Y: Floats2d,
-        classes: Ints1d,
-        *,
-        label_smoothing: float = 0.0,
-        scale: float = 1.0,
+        self, Y: Floats2d, classes: Ints1d, *, label_smoothing: float = 0.0, scale: float = 1.0
     ) -> Floats2d:
         """The gradient of cross-entropy for the input of the softmax that gave Y.
 
@@ -211,16 +178,11 @@ class DenseOps:
         """
         N, O = Y.shape
         if classes.shape != (N,):
-            raise ValueError(
-                f"backprop_cross_entropy: expected classes ({N},), got {classes.shape}"
-            )
+            raise ValueError(f"backprop_cross_entropy: expected classes ({N},), got {classes.shape}")
         if (Y < 0).any() or (Y > 1).any():
             raise ValueError("backprop_cross_entropy: expected Y in [0, 1]")
         if (classes >= O).any():
-            raise IndexError(
-                f"backprop_cross_entropy: class {int(classes.max())} is out of bounds "
-                f"for {O} classes"
-            )
+            raise IndexError(f"backprop_cross_entropy: class {int(classes.max())} is out of bounds for {O} classes")
         right, wrong = smoothed(label_smoothing, O)
         rows: Any = self.xp.arange(N)
         target: Any = self.xp.full((N, O), wrong, dtype=Y.dtype)
@@ -229,9 +191,7 @@ class DenseOps:
         dX[classes < 0] = 0
         return dX
 
-    def cosine_distance(
-        self, Y: Floats2d, truths: Floats2d, *, scale: float = 1.0
-    ) -> Tuple[Floats2d, Floats1d]:
+    def cosine_distance(self, Y: Floats2d, truths: Floats2d, *, scale: float = 1.0) -> Tuple[Floats2d, Floats1d]:
         """The gradient of -cos for the first of two rows, and the cosine of each pair.
 
             dY = (cos * y / |y|^2 - t / (|y| |t|)) * scale,  y = Y + 1e-8, t = truths + 1e-8
@@ -240,9 +200,7 @@ class DenseOps:
         """
         # Off 0, where a row has no direction.
         y, t = Y + 1e-8, truths + 1e-8
-        products = [
-            self.xp.einsum("ij,ij->i", a, b) for a, b in ((y, t), (y, y), (t, t))
-        ]
+        products = [self.xp.einsum("ij,ij->i", a, b) for a, b in ((y, t), (y, y), (t, t))]
         dots, squares, others = products
         norms = self.xp.sqrt(squares) * self.xp.sqrt(others)
         cosines = dots / norms
@@ -250,9 +208,7 @@ class DenseOps:
         dY -= t * (scale / norms)[:, None]
         return dY, cosines
 
-    def l2_distance(
-        self, Y: FloatsXd, truths: FloatsXd, *, scale: float = 1.0
-    ) -> Tuple[FloatsXd, float]:
+    def l2_distance(self, Y: FloatsXd, truths: FloatsXd, *, scale: float = 1.0) -> Tuple[FloatsXd, float]:
         """dY = (Y - truths) * scale, and the sum of its squares."""
         dY: Any = cast(Any, Y) - truths
         dY *= scale
@@ -268,18 +224,12 @@ def check_matrices(x: Any, y: Any) -> None:
     """gemm takes two matrices."""
     for name, array in (("x", x), ("y", y)):
         if array.ndim != 2:
-            raise ValueError(
-                f"Provided '{name}' array should be 2-dimensional, "
-                f"but found {array.ndim} dimension(s)."
-            )
+            raise ValueError(f"Provided '{name}' array should be 2-dimensional, but found {array.ndim} dimension(s).")
 
 
 def _check_width(op: str, X: Any, vector: Any) -> None:
     if X.ndim != 2 or vector.shape != (X.shape[1],):
-        raise ValueError(
-            f"{op}: expected X (N, O) and parameters (O,), "
-            f"got {X.shape} and {vector.shape}"
-        )
+        raise ValueError(f"{op}: expected X (N, O) and parameters (O,), got {X.shape} and {vector.shape}")
 
 
 __all__ = ["DenseOps", "check_matrices"]

@@ -63,8 +63,7 @@ class EmbeddingOps:
         """
         if table.ndim != 2 or indices.ndim != 2:
             raise ValueError(
-                "gather_add: expected table and indices of 2 dimensions, "
-                f"got {table.ndim} and {indices.ndim}"
+                f"gather_add: expected table and indices of 2 dimensions, got {table.ndim} and {indices.ndim}"
             )
         check_indices("gather_add", indices, len(table))
         Y = self.xp.zeros((len(indices), table.shape[1]), dtype=table.dtype)
@@ -72,9 +71,7 @@ class EmbeddingOps:
             Y += table[indices[:, k]]
         return Y
 
-    def scatter_add(
-        self, table: FloatsXd, indices: IntsXd, values: FloatsXd
-    ) -> FloatsXd:
+    def scatter_add(self, table: FloatsXd, indices: IntsXd, values: FloatsXd) -> FloatsXd:
         """table[indices] += values, in place; rows named twice are added twice.
 
         Returns None. In one-dimensional int32 indices into a two-dimensional table a
@@ -97,16 +94,11 @@ class EmbeddingOps:
         """
         return self.gather_add(E, self._hash_rows(E, ids, seed))
 
-    def backprop_hash_embed(
-        self, dE: Floats2d, dY: Floats2d, ids: Ints1d, seed: int
-    ) -> None:
+    def backprop_hash_embed(self, dE: Floats2d, dY: Floats2d, ids: Ints1d, seed: int) -> None:
         """Add each row of dY to the four rows of dE it came from, in place."""
         rows: Any = self._hash_rows(dE, ids, seed)
         if dY.shape != (len(rows), dE.shape[1]):
-            raise ValueError(
-                f"backprop_hash_embed: expected dY {(len(rows), dE.shape[1])}, "
-                f"got {dY.shape}"
-            )
+            raise ValueError(f"backprop_hash_embed: expected dY {(len(rows), dE.shape[1])}, got {dY.shape}")
         for j in range(4):
             self.xp.add.at(dE, rows[:, j], dY)
 
@@ -158,10 +150,7 @@ class EmbeddingOps:
         """Add the gradients of W and b for dY (B, nO), in place."""
         _check_sparse("backprop_sparse_linear", keys, values, lengths)
         if dY.shape != (len(lengths), nO):
-            raise ValueError(
-                f"backprop_sparse_linear: expected dY {(len(lengths), nO)}, "
-                f"got {dY.shape}"
-            )
+            raise ValueError(f"backprop_sparse_linear: expected dY {(len(lengths), nO)}, got {dY.shape}")
         factors: Any = values
         grads: Any = self.xp.repeat(dY, lengths.tolist(), axis=0) * factors[:, None]
         for seed in (0, 1):
@@ -170,9 +159,7 @@ class EmbeddingOps:
         d_bias: Any = db
         d_bias += dY.sum(axis=0)
 
-    def _sparse_cells(
-        self, keys: Ints1d, seed: int, nO: int, length: int, v1_indexing: bool
-    ) -> Any:
+    def _sparse_cells(self, keys: Ints1d, seed: int, nO: int, length: int, v1_indexing: bool) -> Any:
         """Where in W the classes' weights of each key are, (N, nO)."""
         hashes = _murmur32(_as_ids("sparse_linear", keys), seed).astype("int64")
         classes = self.xp.arange(nO)
@@ -189,10 +176,7 @@ def check_indices(op: str, indices: Any, n_rows: int, lowest: Any = 0) -> None:
     if lowest is not None:
         bad = bad | (indices < lowest)
     if bad.any():
-        raise IndexError(
-            f"{op}: index {int(indices[bad][0])} is out of bounds for "
-            f"a table of {n_rows} rows"
-        )
+        raise IndexError(f"{op}: index {int(indices[bad][0])} is out of bounds for a table of {n_rows} rows")
 
 
 def _check_seed(seed: int) -> None:
@@ -205,18 +189,13 @@ def _check_sparse(op: str, keys: Any, values: Any, lengths: Any) -> None:
         raise ValueError(f"{op}: all lengths must be >= 0, got {int(lengths.min())}")
     total = int(lengths.sum())
     if keys.shape != values.shape or keys.shape != (total,):
-        raise ValueError(
-            f"{op}: lengths sum to {total}, but there are {keys.shape} keys "
-            f"and {values.shape} values"
-        )
+        raise ValueError(f"{op}: lengths sum to {total}, but there are {keys.shape} keys and {values.shape} values")
 
 
 def _as_ids(op: str, ids: Any) -> Any:
     """64-bit keys; negative numbers become the upper half, as in C."""
     if getattr(ids, "ndim", None) != 1:
-        raise TypeError(
-            f"{op}: expected a one-dimensional array of ids, got {type(ids)}"
-        )
+        raise TypeError(f"{op}: expected a one-dimensional array of ids, got {type(ids)}")
     if ids.dtype.kind not in "iu":
         raise ValueError(f"{op}: expected integer ids, got {ids.dtype}")
     return ids.astype("uint64")

@@ -37,11 +37,7 @@ class ListOps(ArrayOps):
         return output
 
     def flatten(
-        self,
-        X: Sequence[ArrayXd],
-        dtype: Optional[DTypes] = None,
-        pad: int = 0,
-        ndim_if_empty: int = 2,
+        self, X: Sequence[ArrayXd], dtype: Optional[DTypes] = None, pad: int = 0, ndim_if_empty: int = 2
     ) -> ArrayXd:
         """The arrays joined along the first axis, `pad` zero rows around each.
 
@@ -52,19 +48,12 @@ class ListOps(ArrayOps):
             return self.alloc((0,) * ndim_if_empty, dtype=dtype or "f")
         xp = self.xp
         if not isinstance(arrays[0], xp.ndarray):
-            raise ValueError(
-                f"flatten: expected a list of {xp.__name__} arrays, "
-                f"got a list of {type(arrays[0])}"
-            )
+            raise ValueError(f"flatten: expected a list of {xp.__name__} arrays, got a list of {type(arrays[0])}")
         filled = [x for x in arrays if x.size != 0]
         if not filled:
             return self.alloc(arrays[0].shape, dtype=dtype or "f")
         if pad >= 1:
-            filled = [
-                piece
-                for x in filled
-                for piece in (xp.zeros((pad,) + x.shape[1:], dtype=x.dtype), x)
-            ]
+            filled = [piece for x in filled for piece in (xp.zeros((pad,) + x.shape[1:], dtype=x.dtype), x)]
             filled.append(filled[0])
         result = xp.concatenate(filled)
         return result if dtype is None else xp.asarray(result, dtype=dtype)
@@ -86,17 +75,13 @@ class ListOps(ArrayOps):
         """
         arrays: List[Any] = list(seqs)
         if round_to < 1:
-            raise ValueError(
-                f"Rounding for padding must at least be 1, was: {round_to}"
-            )
+            raise ValueError(f"Rounding for padding must at least be 1, was: {round_to}")
         if not arrays:
             raise ValueError("Cannot pad empty sequence")
         _check_alike(arrays)
         steps = max(len(array) for array in arrays)
         steps += -steps % round_to
-        output = self.alloc(
-            (len(arrays), steps) + arrays[0].shape[1:], dtype=arrays[0].dtype
-        )
+        output = self.alloc((len(arrays), steps) + arrays[0].shape[1:], dtype=arrays[0].dtype)
         for row, array in zip(output, arrays):
             row[: len(array)] = array
         return output
@@ -120,27 +105,16 @@ class ListOps(ArrayOps):
             empty = [self.alloc1i(0) for _ in range(3)]
             return Padded(self.alloc3f(0, 0, 0), *empty)
         if arrays[0].ndim < 2:
-            raise IndexError(
-                f"list2padded: expected sequences of 2 dimensions, got {arrays[0].ndim}"
-            )
+            raise IndexError(f"list2padded: expected sequences of 2 dimensions, got {arrays[0].ndim}")
         _check_alike(arrays)
-        order = sorted(
-            range(len(arrays)), key=lambda i: (len(arrays[i]), i), reverse=True
-        )
+        order = sorted(range(len(arrays)), key=lambda i: (len(arrays[i]), i), reverse=True)
         lengths: Any = numpy.array([len(arrays[i]) for i in order], dtype="int32")
         steps = int(lengths[0])
-        data = self.alloc(
-            (steps, len(arrays)) + arrays[0].shape[1:], dtype=arrays[0].dtype
-        )
+        data = self.alloc((steps, len(arrays)) + arrays[0].shape[1:], dtype=arrays[0].dtype)
         for column, i in enumerate(order):
             data[: len(arrays[i]), column] = arrays[i]
         size_at_t: Any = (lengths > numpy.arange(steps)[:, None]).sum(axis=1)
-        return Padded(
-            data,
-            self.asarray1i(size_at_t),
-            self.asarray1i(lengths),
-            self.asarray1i(order),
-        )
+        return Padded(data, self.asarray1i(size_at_t), self.asarray1i(lengths), self.asarray1i(order))
 
     def padded2list(self, padded: Padded) -> List2d:
         """The inverse of list2padded: the sequences in their original order."""
@@ -154,12 +128,7 @@ class ListOps(ArrayOps):
     # Batching
 
     def minibatch(
-        self,
-        size: Union[int, Generator],
-        sequence: Batchable,
-        *,
-        shuffle: bool = False,
-        buffer: int = 1,
+        self, size: Union[int, Generator], sequence: Batchable, *, shuffle: bool = False, buffer: int = 1
     ) -> SizedGenerator:
         """Batches of the sequence.  Every pass over the result starts again.
 
@@ -167,12 +136,8 @@ class ListOps(ArrayOps):
         end early, its last value is used for the rest.
         """
         if not hasattr(sequence, "__len__"):
-            raise ValueError(
-                f"Can't minibatch data. Expected sequence, got {type(sequence)}"
-            )
-        return self._batches(
-            size, len(sequence), shuffle, buffer, lambda i: self._take(sequence, i)
-        )
+            raise ValueError(f"Can't minibatch data. Expected sequence, got {type(sequence)}")
+        return self._batches(size, len(sequence), shuffle, buffer, lambda i: self._take(sequence, i))
 
     def multibatch(
         self,
@@ -187,21 +152,10 @@ class ListOps(ArrayOps):
         if not all(hasattr(seq, "__len__") for seq in sequences):
             found = ", ".join(f"{type(seq)}" for seq in sequences)
             raise ValueError(f"Can't multibatch data. Expected sequences, got {found}")
-        return self._batches(
-            size,
-            len(sequence),
-            shuffle,
-            buffer,
-            lambda i: [self._take(seq, i) for seq in sequences],
-        )
+        return self._batches(size, len(sequence), shuffle, buffer, lambda i: [self._take(seq, i) for seq in sequences])
 
     def _batches(
-        self,
-        size: Union[int, Generator],
-        n_items: int,
-        shuffle: bool,
-        buffer: int,
-        take: Callable[[Any], Any],
+        self, size: Union[int, Generator], n_items: int, shuffle: bool, buffer: int, take: Callable[[Any], Any]
     ) -> SizedGenerator:
         sizes = _batch_sizes(size, n_items)
         ends = numpy.cumsum(sizes).tolist()
@@ -243,8 +197,7 @@ def _batch_sizes(size: Union[int, Generator], n_items: int) -> List[int]:
         last = None
     else:
         raise TypeError(
-            "minibatch: expected the batch size to be a number or an iterator of "
-            f"numbers, got {type(size)}"
+            f"minibatch: expected the batch size to be a number or an iterator of numbers, got {type(size)}"
         )
     sizes: List[int] = []
     total = 0

@@ -30,12 +30,7 @@ class LstmOps:
     xp: Xp
 
     def lstm_forward_training(
-        self,
-        params: Floats1d,
-        H0: Floats3d,
-        C0: Floats3d,
-        X: Floats2d,
-        size_at_t: Ints1d,
+        self, params: Floats1d, H0: Floats3d, C0: Floats3d, X: Floats2d, size_at_t: Ints1d
     ) -> Tuple[Floats2d, Tuple]:
         """X (N, I), H0 and C0 (depth, D, O) -> Y (N, D * O) and the state for backprop.
 
@@ -47,12 +42,7 @@ class LstmOps:
         return lstm_forward_training(params, H0, C0, X, size_at_t)
 
     def lstm_forward_inference(
-        self,
-        params: Floats1d,
-        H0: Floats3d,
-        C0: Floats3d,
-        X: Floats2d,
-        size_at_t: Ints1d,
+        self, params: Floats1d, H0: Floats3d, C0: Floats3d, X: Floats2d, size_at_t: Ints1d
     ) -> Floats2d:
         """As lstm_forward_training, without the state."""
         return self.lstm_forward_training(params, H0, C0, X, size_at_t)[0]
@@ -86,11 +76,7 @@ class _Step(NamedTuple):
 
 
 def lstm_forward_training(
-    params: Floats1d,
-    c_init: Floats3d,
-    h_init: Floats3d,
-    X: Floats2d,
-    lengths: Ints1d,
+    params: Floats1d, c_init: Floats3d, h_init: Floats3d, X: Floats2d, lengths: Ints1d
 ) -> Tuple[Floats2d, Tuple]:
     """See LstmOps.lstm_forward_training.  lengths is size_at_t.
 
@@ -99,9 +85,7 @@ def lstm_forward_training(
     """
     xp = _array_module(params)
     if c_init.shape != h_init.shape:
-        raise AssertionError(
-            f"lstm: H0 has shape {c_init.shape}, C0 has {h_init.shape}"
-        )
+        raise AssertionError(f"lstm: H0 has shape {c_init.shape}, C0 has {h_init.shape}")
     depth, n_dirs, nO = c_init.shape
     dtype = params.dtype
     inputs: Any = xp.asarray(X, dtype=dtype)
@@ -127,9 +111,7 @@ def lstm_forward_training(
     return inputs, (Y, G, C, X, c_init, h_init)
 
 
-def backprop_lstm(
-    dY: Floats2d, lengths: Ints1d, params: Floats1d, fwd_state: Tuple
-) -> Tuple[Floats2d, Floats1d]:
+def backprop_lstm(dY: Floats2d, lengths: Ints1d, params: Floats1d, fwd_state: Tuple) -> Tuple[Floats2d, Floats1d]:
     """See LstmOps.backprop_lstm."""
     xp = _array_module(params)
     Y, G, C, X, c_init, h_init = fwd_state
@@ -138,9 +120,7 @@ def backprop_lstm(
     X = xp.asarray(X, dtype=dtype)
     d_out: Any = xp.asarray(dY, dtype=dtype)
     if d_out.shape != (N, n_dirs * nO):
-        raise ValueError(
-            f"backprop_lstm: expected dY {(N, n_dirs * nO)}, got {d_out.shape}"
-        )
+        raise ValueError(f"backprop_lstm: expected dY {(N, n_dirs * nO)}, got {d_out.shape}")
     sizes = _check_sizes(lengths, N)
     weights = _split(params, depth, n_dirs, nO, X.shape[1])
     d_params: Any = xp.zeros_like(params)
@@ -163,21 +143,14 @@ def backprop_lstm(
     return d_out, d_params
 
 
-def _forward(
-    W: _Weights, c0: Any, h0: Any, X: Any, steps: List[_Step], state: Tuple
-) -> None:
+def _forward(W: _Weights, c0: Any, h0: Any, X: Any, steps: List[_Step], state: Tuple) -> None:
     """Run one layer in one direction, filling state = (Y, G, C)."""
     xp = _array_module(X)
     Y, G, C = state
     for step in steps:
         c_prev = _before(C, c0, step)
         h_prev = _before(Y, h0, step)
-        A = (
-            xp.tensordot(X[step.rows], W.Wx, axes=(1, 2))
-            + W.bx
-            + xp.tensordot(h_prev, W.Wh, axes=(1, 2))
-            + W.bh
-        )
+        A = xp.tensordot(X[step.rows], W.Wx, axes=(1, 2)) + W.bx + xp.tensordot(h_prev, W.Wh, axes=(1, 2)) + W.bh
         f, i, o = (sigmoid(A[:, gate]) for gate in range(3))
         g = xp.tanh(A[:, 3])
         C[step.rows] = f * c_prev + i * g
@@ -185,16 +158,7 @@ def _forward(
         G[step.rows] = xp.stack([f, i, o, g], axis=-1)
 
 
-def _backward(
-    dY: Any,
-    W: _Weights,
-    dW: _Weights,
-    c0: Any,
-    h0: Any,
-    X: Any,
-    steps: List[_Step],
-    state: Tuple,
-) -> Any:
+def _backward(dY: Any, W: _Weights, dW: _Weights, c0: Any, h0: Any, X: Any, steps: List[_Step], state: Tuple) -> Any:
     """The gradient of one layer in one direction: adds into dW, returns dX."""
     xp = _array_module(X)
     Y, G, C = state
@@ -208,9 +172,7 @@ def _backward(
         c_prev = _before(C, c0, step)
         h_prev = _before(Y, h0, step)
         dG: Any
-        dG, dc[:n] = backprop_lstm_gates(
-            dY[rows] + dh[:n], dc[:n], G[rows], C[rows], c_prev
-        )
+        dG, dc[:n] = backprop_lstm_gates(dY[rows] + dh[:n], dc[:n], G[rows], C[rows], c_prev)
         dA = dG.reshape((n, -1, 4))
         dh[:n] = xp.einsum("nog,goi->ni", dA, W.Wh)
         dX[rows] = xp.einsum("nog,goi->ni", dA, W.Wx)
@@ -235,13 +197,7 @@ def backprop_lstm_gates(
     tanh_c = xp.tanh(Ct3)
     dc = dCt3 + dYt3 * o * dtanh(tanh_c)
     dG = xp.stack(
-        [
-            dc * Ct2 * dsigmoid(f),
-            dc * g * dsigmoid(i),
-            dYt3 * tanh_c * dsigmoid(o),
-            dc * i * dtanh(g),
-        ],
-        axis=-1,
+        [dc * Ct2 * dsigmoid(f), dc * g * dsigmoid(i), dYt3 * tanh_c * dsigmoid(o), dc * i * dtanh(g)], axis=-1
     )
     return dG.reshape((len(dYt3), -1)), dc * f
 
@@ -282,10 +238,7 @@ def _steps(sizes: List[int], direction: int) -> List[_Step]:
     if direction == 1:
         spans.reverse()
     before = [slice(0, 0)] + spans
-    return [
-        _Step(rows, _n(rows), previous, _n(previous))
-        for rows, previous in zip(spans, before)
-    ]
+    return [_Step(rows, _n(rows), previous, _n(previous)) for rows, previous in zip(spans, before)]
 
 
 def _n(rows: slice) -> int:
@@ -295,9 +248,7 @@ def _n(rows: slice) -> int:
 def _check_sizes(size_at_t: Any, n_rows: int) -> List[int]:
     sizes = [int(n) for n in size_at_t.tolist()]
     if sum(sizes) != n_rows:
-        raise ValueError(
-            f"lstm: size_at_t sums to {sum(sizes)} but X has {n_rows} rows"
-        )
+        raise ValueError(f"lstm: size_at_t sums to {sum(sizes)} but X has {n_rows} rows")
     if any(later > earlier for earlier, later in zip(sizes, sizes[1:])):
         raise ValueError("lstm: size_at_t must not increase")
     if any(n < 0 for n in sizes):
@@ -305,9 +256,7 @@ def _check_sizes(size_at_t: Any, n_rows: int) -> List[int]:
     return sizes
 
 
-def _split(
-    params: Any, depth: int, n_dirs: int, nO: int, nI: int
-) -> List[List[_Weights]]:
+def _split(params: Any, depth: int, n_dirs: int, nO: int, nI: int) -> List[List[_Weights]]:
     """Views into the flat parameters, by layer and direction."""
     offset = 0
 
@@ -324,10 +273,7 @@ def _split(
             f"direction(s), width {nO} and input width {nI}, got {params.shape}"
         )
     return [
-        [
-            _Weights(piece(4, nO, width), piece(4, nO), piece(4, nO, nO), piece(4, nO))
-            for _ in range(n_dirs)
-        ]
+        [_Weights(piece(4, nO, width), piece(4, nO), piece(4, nO, nO), piece(4, nO)) for _ in range(n_dirs)]
         for width in widths
     ]
 
@@ -337,12 +283,4 @@ def _array_module(array: Any) -> Any:
     return numpy if isinstance(array, numpy.ndarray) else sys.modules["cupy"]
 
 
-__all__ = [
-    "LstmOps",
-    "backprop_lstm",
-    "backprop_lstm_gates",
-    "dsigmoid",
-    "dtanh",
-    "lstm_forward_training",
-    "sigmoid",
-]
+__all__ = ["LstmOps", "backprop_lstm", "backprop_lstm_gates", "dsigmoid", "dtanh", "lstm_forward_training", "sigmoid"]

@@ -21,13 +21,7 @@ class ParamServer:
     _grads: Dict[KeyT, FloatsXd]
     proxy: Optional[Any]
 
-    def __init__(
-        self,
-        params: Dict[KeyT, FloatsXd] = {},
-        grads: Dict[KeyT, FloatsXd] = {},
-        *,
-        proxy=None,
-    ):
+    def __init__(self, params: Dict[KeyT, FloatsXd] = {}, grads: Dict[KeyT, FloatsXd] = {}, *, proxy=None):
         self._params = dict(params)
         self._grads = dict(grads)
         self.proxy = proxy

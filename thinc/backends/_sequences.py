@@ -20,9 +20,7 @@ class SequenceOps:
 
     # Windows
 
-    def seq2col(
-        self, seq: Floats2d, nW: int, *, lengths: Optional[Ints1d] = None
-    ) -> Floats2d:
+    def seq2col(self, seq: Floats2d, nW: int, *, lengths: Optional[Ints1d] = None) -> Floats2d:
         """Each row with its nW neighbours on both sides, zeros beyond the sequence.
 
             nW = 1    a b c    ->    0ab  abc  bc0
@@ -38,9 +36,7 @@ class SequenceOps:
             cols[rows, w] = seq[neighbours]
         return cols.reshape((T, (2 * nW + 1) * O))
 
-    def backprop_seq2col(
-        self, dY: Floats2d, nW: int, *, lengths: Optional[Ints1d] = None
-    ) -> Floats2d:
+    def backprop_seq2col(self, dY: Floats2d, nW: int, *, lengths: Optional[Ints1d] = None) -> Floats2d:
         """Each row's gradient, added up from the windows it was in.
 
         dY (T, O * (2 * nW + 1)) -> (T, O).  What fell on the zeros is dropped.
@@ -52,8 +48,7 @@ class SequenceOps:
         O, rest = divmod(width, 2 * nW + 1)
         if rest:
             raise ValueError(
-                f"backprop_seq2col: width {width} is not a multiple of the "
-                f"{2 * nW + 1} columns of the window"
+                f"backprop_seq2col: width {width} is not a multiple of the {2 * nW + 1} columns of the window"
             )
         d_cols: Any = dY.reshape((T, 2 * nW + 1, O))
         dX = self.xp.zeros((T, O), dtype=dY.dtype)
@@ -63,30 +58,22 @@ class SequenceOps:
 
     # Softmax within sequences
 
-    def softmax_sequences(
-        self, Xs: Floats2d, lengths: Ints1d, *, inplace: bool = False, axis: int = -1
-    ) -> Floats2d:
+    def softmax_sequences(self, Xs: Floats2d, lengths: Ints1d, *, inplace: bool = False, axis: int = -1) -> Floats2d:
         """Each column normalized over the rows of its sequence, exp clipped at +-20.
 
         Xs (T, O) -> (T, O).  Always a new array: inplace and axis are ignored.
         """
         if Xs.ndim >= 3:
-            raise NotImplementedError(
-                f"Softmax currently only supports 2d. Got: {Xs.ndim}"
-            )
+            raise NotImplementedError(f"Softmax currently only supports 2d. Got: {Xs.ndim}")
         Y = self.xp.exp(self.xp.clip(Xs, -20.0, 20.0))
         for rows in _spans("softmax_sequences", lengths, len(Xs)):
             Y[rows] /= Y[rows].sum(axis=0)
         return Y
 
-    def backprop_softmax_sequences(
-        self, dY: Floats2d, Y: Floats2d, lengths: Ints1d
-    ) -> Floats2d:
+    def backprop_softmax_sequences(self, dY: Floats2d, Y: Floats2d, lengths: Ints1d) -> Floats2d:
         """dX = Y * (dY - sum of Y * dY over the sequence)."""
         if dY.shape != Y.shape:
-            raise ValueError(
-                f"arrays have incompatible shapes: {dY.shape} and {Y.shape}"
-            )
+            raise ValueError(f"arrays have incompatible shapes: {dY.shape} and {Y.shape}")
         dX: Any = Y * dY
         for rows in _spans("backprop_softmax_sequences", lengths, len(Y)):
             dX[rows] -= Y[rows] * dX[rows].sum(axis=0)
@@ -139,16 +126,12 @@ class SequenceOps:
             Y[i] = X[rows].max(axis=0)
         return Y, which
 
-    def backprop_reduce_max(
-        self, d_maxes: Floats2d, which: Ints2d, lengths: Ints1d
-    ) -> Floats2d:
+    def backprop_reduce_max(self, d_maxes: Floats2d, which: Ints2d, lengths: Ints1d) -> Floats2d:
         """The gradient goes to the row that was the maximum.  (B, O) -> (T, O)."""
         op = "backprop_reduce_max"
         counts = _gradient_lengths(op, d_maxes, lengths, 1)
         if which.shape != d_maxes.shape:
-            raise ValueError(
-                f"{op}: d_maxes has shape {d_maxes.shape}, which has {which.shape}"
-            )
+            raise ValueError(f"{op}: d_maxes has shape {d_maxes.shape}, which has {which.shape}")
         dX = self.xp.zeros((sum(counts), d_maxes.shape[1]), dtype=d_maxes.dtype)
         columns = self.xp.arange(dX.shape[1])
         start = 0
@@ -156,8 +139,7 @@ class SequenceOps:
             bad = (which[i] < 0) | (which[i] >= length)
             if bad.any():
                 raise IndexError(
-                    f"{op}: index {int(which[i][bad][0])} is out of bounds for "
-                    f"sequence {i} of length {length}"
+                    f"{op}: index {int(which[i][bad][0])} is out of bounds for sequence {i} of length {length}"
                 )
             dX[start + which[i], columns] = d_maxes[i]
             start += length
@@ -176,9 +158,7 @@ class SequenceOps:
         starts_ends = self.xp.asarray(starts_ends, dtype="int32")
         return X[starts_ends[:-1]], starts_ends
 
-    def backprop_reduce_first(
-        self, d_firsts: Floats2d, starts_ends: Ints1d
-    ) -> Floats2d:
+    def backprop_reduce_first(self, d_firsts: Floats2d, starts_ends: Ints1d) -> Floats2d:
         """The gradient goes to the first rows.  (B, O) -> (T, O)."""
         if starts_ends.size == 0:
             return self.xp.zeros((0, d_firsts.shape[1]), dtype=d_firsts.dtype)
@@ -214,18 +194,14 @@ class SequenceOps:
 
     # Positions
 
-    def position_encode(
-        self, N: int, D: int, period: int = 10000, out: Optional[Floats2d] = None
-    ) -> Floats2d:
+    def position_encode(self, N: int, D: int, period: int = 10000, out: Optional[Floats2d] = None) -> Floats2d:
         """Sines and cosines of the row number, (N, D) float32.  Vaswani et al. 2017.
 
         The even column j is sin(n / period^(2j / D)), the column after it the cosine
         of the same. An odd last column repeats the frequency of the pair before it.
         """
         if out is not None and out.shape != (N, D):
-            raise AssertionError(
-                f"position_encode: out has shape {out.shape}, expected {(N, D)}"
-            )
+            raise AssertionError(f"position_encode: out has shape {out.shape}, expected {(N, D)}")
         # The column whose number makes the frequency; at the odd end, the pair before.
         columns = [max(min(j - j % 2, D - 2 - D % 2), 0) for j in range(D)]
         exponents = self.xp.asarray(columns, dtype="float64") * (2.0 / max(D, 1))
@@ -254,9 +230,7 @@ def _check_lengths(op: str, lengths: Any, minimum: int) -> List[int]:
     counts = _int_list(lengths)
     if any(n < minimum for n in counts):
         bound = "> 0" if minimum else ">= 0"
-        raise ValueError(
-            f"{op}: all sequence lengths must be {bound}, got {min(counts)}"
-        )
+        raise ValueError(f"{op}: all sequence lengths must be {bound}, got {min(counts)}")
     return counts
 
 
@@ -265,8 +239,7 @@ def _spans(op: str, lengths: Any, n_rows: int, minimum: int = 0) -> List[slice]:
     counts = _check_lengths(op, lengths, minimum)
     if sum(counts) != n_rows:
         raise IndexError(
-            f"{op}: lengths must sum up to the number of rows: "
-            f"they sum to {sum(counts)} but X has {n_rows} rows"
+            f"{op}: lengths must sum up to the number of rows: they sum to {sum(counts)} but X has {n_rows} rows"
         )
     ends = numpy.cumsum([0] + counts).tolist()
     return [slice(start, end) for start, end in zip(ends, ends[1:])]
@@ -282,8 +255,7 @@ def _gradient_lengths(op: str, d_out: Any, lengths: Any, minimum: int) -> List[i
 def _check_count(op: str, d_out: Any, n_sequences: int) -> None:
     if d_out.ndim != 2 or len(d_out) != n_sequences:
         raise ValueError(
-            f"{op}: expected a gradient with {n_sequences} rows, one for each "
-            f"sequence, got shape {d_out.shape}"
+            f"{op}: expected a gradient with {n_sequences} rows, one for each sequence, got shape {d_out.shape}"
         )
 
 

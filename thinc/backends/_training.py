@@ -76,15 +76,7 @@ class TrainingOps:
         w -= learn_rate * (mom1 / (mod_rate * self.xp.sqrt(mom2) + eps))
         return weights, gradient, mom1, mom2
 
-    def optimizer_step(
-        self,
-        weights: Any,
-        gradient: Any,
-        mom1: Any,
-        mom2: Any,
-        average: Any,
-        step: Step,
-    ) -> None:
+    def optimizer_step(self, weights: Any, gradient: Any, mom1: Any, mom2: Any, average: Any, step: Step) -> None:
         """All that an update does to one parameter, in place; the gradient becomes 0.
 
             g = gradient + L2 w, scaled to a norm of at most grad_clip if that is not 0
@@ -100,9 +92,7 @@ class TrainingOps:
         None for SGD.
         """
         check_adam_shapes(weights, gradient)
-        kind, grad_clip, L2, learn_rate, beta1, beta2, eps, weight_decay, rest, lazy = (
-            step
-        )
+        kind, grad_clip, L2, learn_rate, beta1, beta2, eps, weight_decay, rest, lazy = step
         if lazy and weights.ndim == 2:
             return self._step_of_rows([weights, gradient, mom1, mom2, average], step)
         w, g = weights, gradient
@@ -139,9 +129,7 @@ class TrainingOps:
         for update in updates:
             self.optimizer_step(*update)
 
-    def update_averages(
-        self, ema: FloatsT, weights: FloatsT, t: int, max_decay: float = 0.9999
-    ) -> None:
+    def update_averages(self, ema: FloatsT, weights: FloatsT, t: int, max_decay: float = 0.9999) -> None:
         """Move a running average towards the weights, in place.
 
         ema -= (1 - d) * (ema - weights),  d = min((1 + t) / (10 + t), max_decay)
@@ -172,18 +160,7 @@ def check_adam_shapes(weights: Any, *others: Any) -> None:
     """Gradient and moments have one entry for each weight."""
     for array in others:
         if array.shape != weights.shape:
-            raise ValueError(
-                f"arrays have incompatible shapes: {weights.shape} and {array.shape}"
-            )
+            raise ValueError(f"arrays have incompatible shapes: {weights.shape} and {array.shape}")
 
 
-__all__ = [
-    "ADAM",
-    "MOMENTUM",
-    "SGD",
-    "Step",
-    "TrainingOps",
-    "Update",
-    "average_decay",
-    "check_adam_shapes",
-]
+__all__ = ["ADAM", "MOMENTUM", "SGD", "Step", "TrainingOps", "Update", "average_decay", "check_adam_shapes"]

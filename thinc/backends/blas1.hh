@@ -13,7 +13,7 @@ namespace thinc {
 namespace blas1 {
 
 template <class T>
-void axpy(int N, T alpha, const T *X, int incX, T *Y, int incY) noexcept {
+void axpy(int N, T alpha, const T* X, int incX, T* Y, int incY) noexcept {
   const std::ptrdiff_t n = N, dx = incX, dy = incY;
   if (dx == 1 && dy == 1) {
 #pragma omp simd
@@ -23,7 +23,8 @@ void axpy(int N, T alpha, const T *X, int incX, T *Y, int incY) noexcept {
   }
 }
 
-template <class T> void scal(int N, T alpha, T *X, int incX) noexcept {
+template <class T>
+void scal(int N, T alpha, T* X, int incX) noexcept {
   const std::ptrdiff_t n = N, dx = incX;
   if (dx == 1) {
 #pragma omp simd
@@ -33,7 +34,7 @@ template <class T> void scal(int N, T alpha, T *X, int incX) noexcept {
   }
 }
 
-} // namespace blas1
-} // namespace thinc
+}  // namespace blas1
+}  // namespace thinc
 
 #endif

@@ -17,27 +17,28 @@
 #include <string>
 
 // A function Y[i * incY] += alpha * X[i * incX], as CBlas has them.
-template <typename T> struct axpy {
-  typedef void (*ptr)(int N, T alpha, const T *X, int incX, T *Y, int incY);
+template <typename T>
+struct axpy {
+  typedef void (*ptr)(int N, T alpha, const T* X, int incX, T* Y, int incY);
 };
 
 namespace thinc_detail {
 
 // One sequence's share of T rows, or an exception.
-template <typename L> std::size_t checked_length(L length, L smallest, L rows_left) {
+template <typename L>
+std::size_t checked_length(L length, L smallest, L rows_left) {
   if (length < smallest)
-    throw std::invalid_argument("all sequence lengths must be >= " +
-                                std::to_string(smallest) + ", got " + std::to_string(length));
-  if (length > rows_left)
-    throw std::out_of_range("lengths must sum up to the number of rows");
+    throw std::invalid_argument("all sequence lengths must be >= " + std::to_string(smallest) + ", got " +
+                                std::to_string(length));
+  if (length > rows_left) throw std::out_of_range("lengths must sum up to the number of rows");
   return static_cast<std::size_t>(length);
 }
 
-} // namespace thinc_detail
+}  // namespace thinc_detail
 
 // best__bo and which__bo: value and index of the first largest of the P pieces.
 template <typename A, typename L>
-void cpu_maxout(A *best__bo, L *which__bo, const A *cands__bop, L B, L O, L P) {
+void cpu_maxout(A* best__bo, L* which__bo, const A* cands__bop, L B, L O, L P) {
   const std::size_t n = std::size_t(B) * std::size_t(O);
   for (std::size_t i = 0; i < n; ++i, cands__bop += P) {
     L which = 0;
@@ -49,20 +50,19 @@ void cpu_maxout(A *best__bo, L *which__bo, const A *cands__bop, L B, L O, L P) {
 }
 
 template <typename A, typename L>
-void cpu_backprop_maxout(A *dX__bop, const A *dX__bo, const L *which__bo, L B, L O, L P) {
+void cpu_backprop_maxout(A* dX__bop, const A* dX__bo, const L* which__bo, L B, L O, L P) {
   const std::size_t n = std::size_t(B) * std::size_t(O);
   for (std::size_t i = 0; i < n; ++i, dX__bop += P) {
     if (which__bo[i] < 0 || which__bo[i] >= P)
-      throw std::out_of_range("index " + std::to_string(which__bo[i]) +
-                              " is out of bounds for maxout with size " + std::to_string(P));
+      throw std::out_of_range("index " + std::to_string(which__bo[i]) + " is out of bounds for maxout with size " +
+                              std::to_string(P));
     dX__bop[which__bo[i]] += dX__bo[i];
   }
 }
 
 // which__bo: the row of the first maximum, counted from the start of its sequence.
 template <typename A, typename L>
-void cpu_reduce_max(A *maxes__bo, L *which__bo, const A *X__to, const L *lengths__b, L B, L T,
-                    L O) {
+void cpu_reduce_max(A* maxes__bo, L* which__bo, const A* X__to, const L* lengths__b, L B, L T, L O) {
   for (L b = 0; b < B; ++b, maxes__bo += O, which__bo += O) {
     const std::size_t length = thinc_detail::checked_length(lengths__b[b], L(1), T);
     T -= lengths__b[b];
@@ -79,16 +79,14 @@ void cpu_reduce_max(A *maxes__bo, L *which__bo, const A *X__to, const L *lengths
 }
 
 template <typename A, typename L>
-void cpu_backprop_reduce_max(A *dX__to, const A *d_maxes__bo, const L *which__bo,
-                             const L *lengths__b, L B, L T, L O) {
+void cpu_backprop_reduce_max(A* dX__to, const A* d_maxes__bo, const L* which__bo, const L* lengths__b, L B, L T, L O) {
   for (L b = 0; b < B; ++b, d_maxes__bo += O, which__bo += O) {
     const std::size_t length = thinc_detail::checked_length(lengths__b[b], L(1), T);
     T -= lengths__b[b];
     for (L o = 0; o < O; ++o) {
       if (which__bo[o] < 0 || which__bo[o] >= lengths__b[b])
         throw std::out_of_range("index " + std::to_string(which__bo[o]) +
-                                " is out of bounds for a sequence of length " +
-                                std::to_string(lengths__b[b]));
+                                " is out of bounds for a sequence of length " + std::to_string(lengths__b[b]));
       dX__to[std::size_t(which__bo[o]) * O + o] += d_maxes__bo[o];
     }
     dX__to += length * O;
@@ -96,7 +94,7 @@ void cpu_backprop_reduce_max(A *dX__to, const A *d_maxes__bo, const L *which__bo
 }
 
 template <typename A, typename L>
-void cpu_reduce_sum(A *sums__bo, const A *X__to, const L *lengths__b, L B, L T, L O) {
+void cpu_reduce_sum(A* sums__bo, const A* X__to, const L* lengths__b, L B, L T, L O) {
   for (L b = 0; b < B; ++b, sums__bo += O) {
     const std::size_t length = thinc_detail::checked_length(lengths__b[b], L(0), T);
     T -= lengths__b[b];
@@ -106,8 +104,7 @@ void cpu_reduce_sum(A *sums__bo, const A *X__to, const L *lengths__b, L B, L T, 
 }
 
 template <typename A, typename L>
-void cpu_backprop_reduce_sum(A *dX__to, const A *d_sums__bo, const L *lengths__b, L B, L T,
-                             L O) {
+void cpu_backprop_reduce_sum(A* dX__to, const A* d_sums__bo, const L* lengths__b, L B, L T, L O) {
   for (L b = 0; b < B; ++b, d_sums__bo += O)
     for (L row = 0; row < lengths__b[b] && T > 0; ++row, --T, dX__to += O)
       for (L o = 0; o < O; ++o) dX__to[o] += d_sums__bo[o];
@@ -115,7 +112,7 @@ void cpu_backprop_reduce_sum(A *dX__to, const A *d_sums__bo, const L *lengths__b
 
 // An empty sequence has the mean 0.
 template <typename A, typename L>
-void cpu_reduce_mean(A *means__bo, const A *X__to, const L *lengths__b, L B, L T, L O) {
+void cpu_reduce_mean(A* means__bo, const A* X__to, const L* lengths__b, L B, L T, L O) {
   for (L b = 0; b < B; ++b, means__bo += O) {
     const std::size_t length = thinc_detail::checked_length(lengths__b[b], L(0), T);
     T -= lengths__b[b];
@@ -126,8 +123,7 @@ void cpu_reduce_mean(A *means__bo, const A *X__to, const L *lengths__b, L B, L T
 }
 
 template <typename A, typename L>
-void cpu_backprop_reduce_mean(A *dX__to, const A *d_means__bo, const L *lengths__b, L B, L T,
-                              L O) {
+void cpu_backprop_reduce_mean(A* dX__to, const A* d_means__bo, const L* lengths__b, L B, L T, L O) {
   for (L b = 0; b < B; ++b, d_means__bo += O) {
     const A scale = A(1) / A(std::max<L>(lengths__b[b], 1));
     for (L row = 0; row < lengths__b[b] && T > 0; ++row, --T, dX__to += O)
@@ -137,7 +133,8 @@ void cpu_backprop_reduce_mean(A *dX__to, const A *d_means__bo, const L *lengths_
 
 // Y = mish(Y) in place: y tanh(log(1 + e^y)), and y itself from the threshold on. Misra 2019.
 // With n = e (e + 2) and e = e^y the tanh is n / (n + 2); above 20 it is 1 in double precision.
-template <typename A, typename L> void cpu_mish(A *Y, L N, A threshold) {
+template <typename A, typename L>
+void cpu_mish(A* Y, L N, A threshold) {
   for (L i = 0; i < N; ++i) {
     if (Y[i] >= threshold) continue;
     const A e = std::exp(std::min(Y[i], A(20)));
@@ -148,7 +145,8 @@ template <typename A, typename L> void cpu_mish(A *Y, L N, A threshold) {
 
 // dX *= mish'(X) in place. With t = n / (n + 2): mish' = t + x (1 - t^2) sigmoid(x), and the last two
 // factors are 4 e (e + 1) / (n + 2)^2.
-template <typename A, typename L> void cpu_backprop_mish(A *dX, const A *X, L N, A threshold) {
+template <typename A, typename L>
+void cpu_backprop_mish(A* dX, const A* X, L N, A threshold) {
   for (L i = 0; i < N; ++i) {
     if (X[i] >= threshold || X[i] > A(20)) continue;
     const A e = std::exp(X[i]);
@@ -159,7 +157,8 @@ template <typename A, typename L> void cpu_backprop_mish(A *dX, const A *X, L N,
 }
 
 // X = max(X, 0) in place; NaN stays NaN.
-template <typename A, typename L> void cpu_relu(A *X, L N) {
+template <typename A, typename L>
+void cpu_relu(A* X, L N) {
   for (L i = 0; i < N; ++i)
     if (X[i] <= A(0)) X[i] = A(0);
 }
@@ -167,7 +166,7 @@ template <typename A, typename L> void cpu_relu(A *X, L N) {
 // Row j of the output is the concatenation of rows j - nW to j + nW of X (B, I). A block outside
 // the sequence of j is left as it is. The nL lengths divide the rows; what exceeds B is ignored.
 template <typename A, typename L>
-void seq2col(A *output, const A *X, const L *lengths, L nW, L B, L I, L nL) {
+void seq2col(A* output, const A* X, const L* lengths, L nW, L B, L I, L nL) {
   const std::ptrdiff_t width = I, window = nW, row_size = width * (2 * window + 1);
   std::ptrdiff_t start = 0;
   for (L s = 0; s < nL; ++s) {
@@ -175,8 +174,7 @@ void seq2col(A *output, const A *X, const L *lengths, L nW, L B, L I, L nL) {
     for (std::ptrdiff_t j = start; j < end; ++j) {
       const std::ptrdiff_t first = std::max(j - window, start);
       const std::ptrdiff_t last = std::min(j + window + 1, end);
-      std::copy(X + first * width, X + last * width,
-                output + j * row_size + (first - j + window) * width);
+      std::copy(X + first * width, X + last * width, output + j * row_size + (first - j + window) * width);
     }
     start = end;
   }
@@ -184,7 +182,7 @@ void seq2col(A *output, const A *X, const L *lengths, L nW, L B, L I, L nL) {
 
 // Adds block (k - j + nW) of every row j of d_cols (B, I (2 nW + 1)) to row k of d_seqs (B, I).
 template <typename A, typename L>
-void backprop_seq2col(A *d_seqs, const A *d_cols, const L *lengths, L B, L I, L nW, L nL) {
+void backprop_seq2col(A* d_seqs, const A* d_cols, const L* lengths, L B, L I, L nW, L nL) {
   const std::ptrdiff_t width = I, window = nW, row_size = width * (2 * window + 1);
   std::ptrdiff_t start = 0;
   for (L s = 0; s < nL; ++s) {
@@ -192,8 +190,8 @@ void backprop_seq2col(A *d_seqs, const A *d_cols, const L *lengths, L B, L I, L 
     for (std::ptrdiff_t j = start; j < end; ++j) {
       const std::ptrdiff_t first = std::max(j - window, start);
       const std::ptrdiff_t last = std::min(j + window + 1, end);
-      const A *from = d_cols + j * row_size + (first - j + window) * width;
-      A *to = d_seqs + first * width;
+      const A* from = d_cols + j * row_size + (first - j + window) * width;
+      A* to = d_seqs + first * width;
       for (std::ptrdiff_t i = 0; i < (last - first) * width; ++i) to[i] += from[i];
     }
     start = end;
@@ -202,17 +200,15 @@ void backprop_seq2col(A *d_seqs, const A *d_cols, const L *lengths, L B, L I, L 
 
 // out__bo[b] += the sum over k of table__to[indices__bk[b, k]], in the order of k.
 template <typename F, typename I, typename L>
-void cpu_gather_add(typename axpy<F>::ptr axpy, F *out__bo, const F *table__to,
-                    const I *indices__bk, L T, L O, L B, L K) {
+void cpu_gather_add(typename axpy<F>::ptr axpy, F* out__bo, const F* table__to, const I* indices__bk, L T, L O, L B,
+                    L K) {
   for (L b = 0; b < B; ++b, out__bo += O)
     for (L k = 0; k < K; ++k, ++indices__bk) {
       const I index = *indices__bk;
       if (index < 0 || static_cast<std::size_t>(index) >= static_cast<std::size_t>(T))
-        throw std::out_of_range("index " + std::to_string(index) +
-                                " is out of bounds for a table with " + std::to_string(T) +
-                                " rows");
-      axpy(static_cast<int>(O), F(1), table__to + static_cast<std::size_t>(index) * O, 1,
-           out__bo, 1);
+        throw std::out_of_range("index " + std::to_string(index) + " is out of bounds for a table with " +
+                                std::to_string(T) + " rows");
+      axpy(static_cast<int>(O), F(1), table__to + static_cast<std::size_t>(index) * O, 1, out__bo, 1);
     }
 }
 

@@ -63,9 +63,7 @@ class CupyOps(Ops):
     _xp2: Any = _ImportedOnUse("cupyx")
     deterministic = False
 
-    def __init__(
-        self, device_type: DeviceTypes = "gpu", device_id: int = 0, **kwargs
-    ) -> None:
+    def __init__(self, device_type: DeviceTypes = "gpu", device_id: int = 0, **kwargs) -> None:
         self.device_type = device_type
         self.device_id = device_id
 
@@ -104,9 +102,7 @@ class CupyOps(Ops):
         width = int(numpy.prod(first.shape[1:]))
         pointers = self.xp.asarray([_pointer(a) for a in arrays], dtype="uint64")
         lengths = self.xp.asarray([len(a) for a in arrays], dtype="int32")
-        cuda.launch(
-            f"pad_{suffix}", Y.size, Y, pointers, lengths, len(arrays), steps, width
-        )
+        cuda.launch(f"pad_{suffix}", Y.size, Y, pointers, lengths, len(arrays), steps, width)
         return Y
 
     def list2padded(self, seqs):
@@ -114,9 +110,7 @@ class CupyOps(Ops):
         suffix = self._padded_suffix(arrays)
         if suffix is None or arrays[0].ndim < 2:
             return super().list2padded(arrays)
-        order = sorted(
-            range(len(arrays)), key=lambda i: (len(arrays[i]), i), reverse=True
-        )
+        order = sorted(range(len(arrays)), key=lambda i: (len(arrays[i]), i), reverse=True)
         arrays = [arrays[i] for i in order]
         first, steps = arrays[0], len(arrays[0])
         counts = numpy.array([len(a) for a in arrays], dtype="int32")
@@ -132,27 +126,17 @@ class CupyOps(Ops):
     def _padded_suffix(self, arrays):
         """Of the kernels that pad these arrays; None if they are not alike."""
         first = arrays[0] if arrays else None
-        alike = all(
-            a.dtype == first.dtype and a.shape[1:] == first.shape[1:] for a in arrays
-        )
+        alike = all(a.dtype == first.dtype and a.shape[1:] == first.shape[1:] for a in arrays)
         return _PADDED.get(first.dtype.name) if arrays and alike else None
 
     # Dense
 
     def gemm(
-        self,
-        x: Floats2d,
-        y: Floats2d,
-        out: Optional[Floats2d] = None,
-        trans1: bool = False,
-        trans2: bool = False,
+        self, x: Floats2d, y: Floats2d, out: Optional[Floats2d] = None, trans1: bool = False, trans2: bool = False
     ) -> Floats2d:
-        if self.xp is not numpy and (
-            isinstance(x, numpy.ndarray) or isinstance(y, numpy.ndarray)
-        ):
+        if self.xp is not numpy and (isinstance(x, numpy.ndarray) or isinstance(y, numpy.ndarray)):
             raise ValueError(
-                "Encountered a numpy array when processing with cupy. "
-                "Did you call model.ops.asarray on your data?"
+                "Encountered a numpy array when processing with cupy. Did you call model.ops.asarray on your data?"
             )
         return super().gemm(x, y, out=out, trans1=trans1, trans2=trans2)
 
@@ -267,9 +251,7 @@ class CupyOps(Ops):
     def backprop_cross_entropy(self, Y, classes, *, label_smoothing=0.0, scale=1.0):
         suffix = self._suffix(Y)
         if suffix is None or Y.ndim != 2 or classes.shape != Y.shape[:1]:
-            return super().backprop_cross_entropy(
-                Y, classes, label_smoothing=label_smoothing, scale=scale
-            )
+            return super().backprop_cross_entropy(Y, classes, label_smoothing=label_smoothing, scale=scale)
         numbers = (*smoothed(label_smoothing, Y.shape[1]), float(scale))
         classes = self.xp.ascontiguousarray(classes, dtype="int32")
         (Y,) = self._contiguous(Y)
@@ -300,9 +282,7 @@ class CupyOps(Ops):
         if suffix is None or not alike or name not in _activations():
             return super()._backward(name, dY, X, Y, params, inplace)
         (source,) = self._contiguous(dY)
-        X, Y = (
-            None if array is None else self._contiguous(array)[0] for array in (X, Y)
-        )
+        X, Y = (None if array is None else self._contiguous(array)[0] for array in (X, Y))
         dX = source if inplace and source is dY else self.xp.empty_like(source)
         numbers = [float(p) for p in params] + [0.0] * (4 - len(params))
         arrays = (dX, source, X, Y)
@@ -440,11 +420,7 @@ class CupyOps(Ops):
     def scatter_add(self, table, indices, values):
         suffix = self._suffix(table, values)
         fits = table.ndim == 2 and indices.ndim == 1 and indices.dtype == "int32"
-        if (
-            suffix is None
-            or not fits
-            or values.shape != indices.shape + table.shape[1:]
-        ):
+        if suffix is None or not fits or values.shape != indices.shape + table.shape[1:]:
             return super().scatter_add(table, indices, values)
         if not table.flags.c_contiguous:
             return super().scatter_add(table, indices, values)
@@ -528,15 +504,7 @@ class CupyOps(Ops):
         cuda.launch(f"clip_{suffix}", n, gradient, sums, len(sums), float(threshold), n)
         return gradient
 
-    def optimizer_step(
-        self,
-        weights: Any,
-        gradient: Any,
-        mom1: Any,
-        mom2: Any,
-        average: Any,
-        step: Step,
-    ) -> None:
+    def optimizer_step(self, weights: Any, gradient: Any, mom1: Any, mom2: Any, average: Any, step: Step) -> None:
         arrays = [weights, gradient, mom1, mom2, average]
         given = [array for array in arrays if array is not None]
         suffix = self._suffix(*given)
@@ -571,15 +539,8 @@ class CupyOps(Ops):
     def _step_chunks(self, suffix: str, updates: List[Update]) -> None:
         sizes = [update[0].size for update in updates]
         counts = [-(-size // _CHUNK) for size in sizes]
-        chunks = [
-            (i, start)
-            for i, size in enumerate(sizes)
-            for start in range(0, size, _CHUNK)
-        ]
-        where = [
-            [0 if array is None else _pointer(array) for array in update[:5]]
-            for update in updates
-        ]
+        chunks = [(i, start) for i, size in enumerate(sizes) for start in range(0, size, _CHUNK)]
+        where = [[0 if array is None else _pointer(array) for array in update[:5]] for update in updates]
         asarray = self.xp.asarray
         arrays = asarray(where, dtype="uint64")
         numbers = asarray([update[5][:-1] for update in updates], dtype="float64")
@@ -648,12 +609,7 @@ def _are_rows(X: Any, *vectors: Any) -> bool:
 
 
 def _are_pieces(X: Any, W: Any, b: Any) -> bool:
-    return (
-        X.ndim == 2
-        and W.ndim == 3
-        and b.shape == W.shape[:2]
-        and X.shape[1] == W.shape[2]
-    )
+    return X.ndim == 2 and W.ndim == 3 and b.shape == W.shape[:2] and X.shape[1] == W.shape[2]
 
 
 def _are_lengths(lengths: Any) -> bool:

@@ -11,28 +11,10 @@ from typing import Any, List, Optional, Tuple, TypeVar, Union
 import numpy
 
 from ..config import registry
-from ..types import (
-    Array3d,
-    DeviceTypes,
-    Floats1d,
-    Floats2d,
-    Floats3d,
-    FloatsXd,
-    Ints1d,
-    Ints2d,
-    List2d,
-    Padded,
-    Shape,
-)
+from ..types import Array3d, DeviceTypes, Floats1d, Floats2d, Floats3d, FloatsXd, Ints1d, Ints2d, List2d, Padded, Shape
 from ._activations import Params
 from ._dense import smoothed
-from ._kernels import (  # type: ignore[attr-defined]  # compiled
-    elementwise,
-    embedding,
-    gemm,
-    lstm,
-    sequences,
-)
+from ._kernels import elementwise, embedding, gemm, lstm, sequences  # type: ignore[attr-defined]  # compiled
 from ._training import Step, average_decay
 from .cblas import CBlas
 from .ops import Ops
@@ -54,13 +36,7 @@ class NumpyOps(Ops):
     name = "numpy"
     xp = numpy
 
-    def __init__(
-        self,
-        device_type: DeviceTypes = "cpu",
-        device_id: int = -1,
-        *,
-        use_blis: bool = True,
-    ) -> None:
+    def __init__(self, device_type: DeviceTypes = "cpu", device_id: int = -1, *, use_blis: bool = True) -> None:
         self.device_type = device_type
         self.device_id = device_id
         self.use_blis = use_blis
@@ -87,13 +63,7 @@ class NumpyOps(Ops):
     # Dense
 
     def gemm(  # type: ignore[override]  # keyword-only here, as in the interface
-        self,
-        x: Floats2d,
-        y: Floats2d,
-        *,
-        out: Optional[Floats2d] = None,
-        trans1: bool = False,
-        trans2: bool = False,
+        self, x: Floats2d, y: Floats2d, *, out: Optional[Floats2d] = None, trans1: bool = False, trans2: bool = False
     ) -> Floats2d:
         if self.use_blis:
             return gemm.gemm(x, y, out, trans1, trans2)
@@ -104,9 +74,7 @@ class NumpyOps(Ops):
             return gemm.affine(X, W, b)
         return super().affine(X, W, b)
 
-    def affine_maxout(
-        self, X: Floats2d, W: Floats3d, b: Floats2d
-    ) -> Tuple[Floats2d, Ints2d]:
+    def affine_maxout(self, X: Floats2d, W: Floats3d, b: Floats2d) -> Tuple[Floats2d, Ints2d]:
         if self.use_blis:
             return gemm.affine_maxout(X, W, b)
         return super().affine_maxout(X, W, b)
@@ -157,23 +125,14 @@ class NumpyOps(Ops):
             return super().backprop_layer_norm(dY, X, G, mu, rstd)
         return result
 
-    def softmax(
-        self,
-        x: FloatsT,
-        *,
-        inplace: bool = False,
-        axis: int = -1,
-        temperature: float = 1.0,
-    ) -> FloatsT:
+    def softmax(self, x: FloatsT, *, inplace: bool = False, axis: int = -1, temperature: float = 1.0) -> FloatsT:
         if axis == -1 or axis == x.ndim - 1:
             Y = elementwise.softmax(x, temperature)
             if Y is not None:
                 return Y
         return super().softmax(x, axis=axis, temperature=temperature)
 
-    def backprop_softmax(
-        self, Y: FloatsT, dY: FloatsT, *, axis: int = -1, temperature: float = 1.0
-    ) -> FloatsT:
+    def backprop_softmax(self, Y: FloatsT, dY: FloatsT, *, axis: int = -1, temperature: float = 1.0) -> FloatsT:
         if axis == -1 or axis == Y.ndim - 1:
             dX = elementwise.backprop_softmax(Y, dY, temperature)
             if dX is not None:
@@ -181,32 +140,21 @@ class NumpyOps(Ops):
         return super().backprop_softmax(Y, dY, axis=axis, temperature=temperature)
 
     def backprop_cross_entropy(
-        self,
-        Y: Floats2d,
-        classes: Ints1d,
-        *,
-        label_smoothing: float = 0.0,
-        scale: float = 1.0,
+        self, Y: Floats2d, classes: Ints1d, *, label_smoothing: float = 0.0, scale: float = 1.0
     ) -> Floats2d:
         right, wrong = smoothed(label_smoothing, Y.shape[-1])
         dX = elementwise.backprop_cross_entropy(Y, classes, right, wrong, scale)
         if dX is None:
-            return super().backprop_cross_entropy(
-                Y, classes, label_smoothing=label_smoothing, scale=scale
-            )
+            return super().backprop_cross_entropy(Y, classes, label_smoothing=label_smoothing, scale=scale)
         return dX
 
-    def cosine_distance(
-        self, Y: Floats2d, truths: Floats2d, *, scale: float = 1.0
-    ) -> Tuple[Floats2d, Floats1d]:
+    def cosine_distance(self, Y: Floats2d, truths: Floats2d, *, scale: float = 1.0) -> Tuple[Floats2d, Floats1d]:
         result = elementwise.cosine_distance(Y, truths, scale)
         if result is None:
             return super().cosine_distance(Y, truths, scale=scale)
         return result
 
-    def l2_distance(
-        self, Y: FloatsXd, truths: FloatsXd, *, scale: float = 1.0
-    ) -> Tuple[FloatsXd, float]:
+    def l2_distance(self, Y: FloatsXd, truths: FloatsXd, *, scale: float = 1.0) -> Tuple[FloatsXd, float]:
         result = elementwise.l2_distance(Y, truths, scale)
         if result is None:
             return super().l2_distance(Y, truths, scale=scale)
@@ -214,22 +162,14 @@ class NumpyOps(Ops):
 
     # Activations
 
-    def _forward(
-        self, name: str, X: Any, params: Params = (), inplace: bool = False
-    ) -> Any:
+    def _forward(self, name: str, X: Any, params: Params = (), inplace: bool = False) -> Any:
         Y = elementwise.forward(name, X, params, inplace)
         if Y is None:
             return super()._forward(name, _array(name, X), params, inplace)
         return Y
 
     def _backward(
-        self,
-        name: str,
-        dY: Any,
-        X: Optional[Any],
-        Y: Optional[Any],
-        params: Params = (),
-        inplace: bool = False,
+        self, name: str, dY: Any, X: Optional[Any], Y: Optional[Any], params: Params = (), inplace: bool = False
     ) -> Any:
         dX = elementwise.backward(name, dY, X, Y, params, inplace)
         if dX is None:
@@ -239,17 +179,13 @@ class NumpyOps(Ops):
 
     # Sequences
 
-    def seq2col(
-        self, seq: Floats2d, nW: int, *, lengths: Optional[Ints1d] = None
-    ) -> Floats2d:
+    def seq2col(self, seq: Floats2d, nW: int, *, lengths: Optional[Ints1d] = None) -> Floats2d:
         Y = sequences.seq2col(seq, nW, lengths)
         if Y is None:
             return super().seq2col(_array("seq2col", seq), nW, lengths=lengths)
         return Y
 
-    def backprop_seq2col(
-        self, dY: Floats2d, nW: int, *, lengths: Optional[Ints1d] = None
-    ) -> Floats2d:
+    def backprop_seq2col(self, dY: Floats2d, nW: int, *, lengths: Optional[Ints1d] = None) -> Floats2d:
         dX = sequences.backprop_seq2col(dY, nW, lengths)
         if dX is None:
             dY = _array("backprop_seq2col", dY)
@@ -286,9 +222,7 @@ class NumpyOps(Ops):
             return super().backprop_reduce_mean(d_means, lengths)
         return dX
 
-    def backprop_reduce_max(
-        self, d_maxes: Floats2d, which: Ints2d, lengths: Ints1d
-    ) -> Floats2d:
+    def backprop_reduce_max(self, d_maxes: Floats2d, which: Ints2d, lengths: Ints1d) -> Floats2d:
         dX = sequences.backprop_reduce_max(d_maxes, which, lengths)
         if dX is None:
             d_maxes = _array("backprop_reduce_max", d_maxes)
@@ -307,9 +241,7 @@ class NumpyOps(Ops):
             return super().reduce_last(_array("reduce_last", X), lengths)
         return result
 
-    def backprop_reduce_first(
-        self, d_firsts: Floats2d, starts_ends: Ints1d
-    ) -> Floats2d:
+    def backprop_reduce_first(self, d_firsts: Floats2d, starts_ends: Ints1d) -> Floats2d:
         dX = sequences.backprop_reduce_first(d_firsts, starts_ends)
         if dX is None:
             d_firsts = _array("backprop_reduce_first", d_firsts)
@@ -360,9 +292,7 @@ class NumpyOps(Ops):
         Y = embedding.hash_embed(E, ids, seed)
         return super().hash_embed(E, ids, seed) if Y is None else Y
 
-    def backprop_hash_embed(
-        self, dE: Floats2d, dY: Floats2d, ids: Ints1d, seed: int
-    ) -> None:
+    def backprop_hash_embed(self, dE: Floats2d, dY: Floats2d, ids: Ints1d, seed: int) -> None:
         if not embedding.backprop_hash_embed(dE, dY, ids, seed):
             super().backprop_hash_embed(dE, dY, ids, seed)
 
@@ -400,12 +330,7 @@ class NumpyOps(Ops):
     # LSTM
 
     def lstm_forward_training(
-        self,
-        params: Floats1d,
-        H0: Floats3d,
-        C0: Floats3d,
-        X: Floats2d,
-        size_at_t: Ints1d,
+        self, params: Floats1d, H0: Floats3d, C0: Floats3d, X: Floats2d, size_at_t: Ints1d
     ) -> Tuple[Floats2d, Tuple]:
         result = lstm.forward_training(params, H0, C0, X, size_at_t)
         if result is None:
@@ -413,12 +338,7 @@ class NumpyOps(Ops):
         return result
 
     def lstm_forward_inference(
-        self,
-        params: Floats1d,
-        H0: Floats3d,
-        C0: Floats3d,
-        X: Floats2d,
-        size_at_t: Ints1d,
+        self, params: Floats1d, H0: Floats3d, C0: Floats3d, X: Floats2d, size_at_t: Ints1d
     ) -> Floats2d:
         Y = lstm.forward_inference(params, H0, C0, X, size_at_t)
         if Y is None:
@@ -460,22 +380,12 @@ class NumpyOps(Ops):
             gradient *= 0
         return arrays
 
-    def optimizer_step(
-        self,
-        weights: Any,
-        gradient: Any,
-        mom1: Any,
-        mom2: Any,
-        average: Any,
-        step: Step,
-    ) -> None:
+    def optimizer_step(self, weights: Any, gradient: Any, mom1: Any, mom2: Any, average: Any, step: Step) -> None:
         arrays = (weights, gradient, mom1, mom2, average, step)
         if not elementwise.optimizer_step(*arrays):
             super().optimizer_step(*arrays)
 
-    def update_averages(
-        self, ema: FloatsT, weights: FloatsT, t: int, max_decay: float = 0.9999
-    ) -> None:
+    def update_averages(self, ema: FloatsT, weights: FloatsT, t: int, max_decay: float = 0.9999) -> None:
         decay = average_decay(t, max_decay)
         if not elementwise.update_averages(ema, weights, decay):
             super().update_averages(ema, weights, t, max_decay)
@@ -516,8 +426,7 @@ def _array(op: str, X: Any) -> Any:
     """X for the readable formula, which assumes an array."""
     if not isinstance(X, numpy.ndarray):
         raise TypeError(
-            f"{op}: expected a numpy array, got {type(X).__module__}.{type(X).__name__}. "
-            "Convert it with ops.asarray"
+            f"{op}: expected a numpy array, got {type(X).__module__}.{type(X).__name__}. Convert it with ops.asarray"
         )
     return X
 
@@ -532,10 +441,4 @@ def _size(shape: Any) -> int:
     return int(numpy.prod(shape))
 
 
-__all__ = [
-    "NumpyOps",
-    "add_gradient_noise",
-    "check_seq2col_lengths",
-    "cpu_clip_gradient",
-    "has_blis",
-]
+__all__ = ["NumpyOps", "add_gradient_noise", "check_seq2col_lengths", "cpu_clip_gradient", "has_blis"]

@@ -13,15 +13,7 @@ from ._activations import ActivationOps
 from ._dense import DenseOps
 from ._embedding import EmbeddingOps
 from ._lists import ListOps
-from ._lstm import (
-    LstmOps,
-    backprop_lstm,
-    backprop_lstm_gates,
-    dsigmoid,
-    dtanh,
-    lstm_forward_training,
-    sigmoid,
-)
+from ._lstm import LstmOps, backprop_lstm, backprop_lstm_gates, dsigmoid, dtanh, lstm_forward_training, sigmoid
 from ._sequences import SequenceOps
 from ._training import TrainingOps
 
@@ -36,15 +28,7 @@ INV_SQRT2 = 0.7071067811865475
 INV_SQRT_2PI = 0.3989422804014327
 
 
-class Ops(
-    ListOps,
-    DenseOps,
-    ActivationOps,
-    SequenceOps,
-    EmbeddingOps,
-    LstmOps,
-    TrainingOps,
-):
+class Ops(ListOps, DenseOps, ActivationOps, SequenceOps, EmbeddingOps, LstmOps, TrainingOps):
     """Array operations of one device.
 
     A backend is a subclass with a `name` of its own, registered in `registry.ops`.
@@ -56,17 +40,13 @@ class Ops(
     # Whether every op gives the same bits each time.
     deterministic: bool = True
 
-    def __init__(
-        self, device_type: DeviceTypes = "cpu", device_id: int = -1, **kwargs
-    ) -> None:
+    def __init__(self, device_type: DeviceTypes = "cpu", device_id: int = -1, **kwargs) -> None:
         self.device_type = device_type
         self.device_id = device_id
 
     def cblas(self) -> "CBlas":
         """The C functions of a BLAS, for code that is compiled against them."""
-        raise NotImplementedError(
-            f"{type(self).__name__} does not provide C BLAS functions"
-        )
+        raise NotImplementedError(f"{type(self).__name__} does not provide C BLAS functions")
 
 
 def gaussian_cdf(ops: Ops, X: FloatsXdT) -> FloatsXdT:

@@ -40,12 +40,7 @@ from .padded2list import padded2list
 from .parametricattention import ParametricAttention
 from .parametricattention_v2 import ParametricAttention_v2
 from .premap_ids import premap_ids
-from .pytorchwrapper import (
-    PyTorchRNNWrapper,
-    PyTorchWrapper,
-    PyTorchWrapper_v2,
-    PyTorchWrapper_v3,
-)
+from .pytorchwrapper import PyTorchRNNWrapper, PyTorchWrapper, PyTorchWrapper_v2, PyTorchWrapper_v3
 from .ragged2list import ragged2list
 from .reduce_first import reduce_first
 from .reduce_last import reduce_last
@@ -65,10 +60,7 @@ from .sparselinear import SparseLinear, SparseLinear_v2
 from .strings2arrays import strings2arrays
 from .swish import Swish
 from .tensorflowwrapper import TensorFlowWrapper, keras_subclass
-from .torchexportwrapper import (
-    TorchExportWrapper,
-    pytorch_to_torchexport_wrapper,
-)
+from .torchexportwrapper import TorchExportWrapper, pytorch_to_torchexport_wrapper
 from .torchscriptwrapper import TorchScriptWrapper_v1, pytorch_to_torchscript_wrapper
 from .tuplify import tuplify
 from .uniqued import uniqued

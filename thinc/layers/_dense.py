@@ -42,10 +42,7 @@ def dense(
 
 
 def with_extras(
-    model: Model[Floats2d, Floats2d],
-    nO: Optional[int],
-    dropout: Optional[float],
-    normalize: bool,
+    model: Model[Floats2d, Floats2d], nO: Optional[int], dropout: Optional[float], normalize: bool
 ) -> Model[Floats2d, Floats2d]:
     """LayerNorm behind if `normalize`, then Dropout if a rate is given (0.0 too)."""
     if normalize:
@@ -91,9 +88,7 @@ def _allocate(init_W: Callable, init_b: Callable, model: Model) -> None:
     model.set_param("b", init_b(model.ops, (nO,)))
 
 
-def backprop_affine(
-    model: Model, ops: Ops, dA: Floats2d, X: Floats2d, W: Floats2d
-) -> Floats2d:
+def backprop_affine(model: Model, ops: Ops, dA: Floats2d, X: Floats2d, W: Floats2d) -> Floats2d:
     """Add the gradients of b and W to the model's, return dX = dA W."""
     model.inc_grad("b", ops.sum_rows(dA))
     model.inc_grad("W", ops.gemm(dA, X, trans1=True))
@@ -111,9 +106,7 @@ def dense_forward(activation: str, reads: str, module: str) -> Callable:
     needs_A = "A" in reads
     needs_Y = "Y" in reads
 
-    def forward(
-        model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
-    ) -> Tuple[Floats2d, Callable]:
+    def forward(model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool) -> Tuple[Floats2d, Callable]:
         ops = model.ops
         W = model.get_param("W")
         b = model.get_param("b")

@@ -20,11 +20,7 @@ def total(terms: Sequence[Any]) -> Any:
     out; a single remaining term is returned as it is.  Objects that cannot be added
     keep the first.
     """
-    present = [
-        term
-        for term in terms
-        if term is not None and not (isinstance(term, list) and not term)
-    ]
+    present = [term for term in terms if term is not None and not (isinstance(term, list) and not term)]
     if len(present) < 2:
         return present[0] if present else terms[0]
     first = present[0]

@@ -68,15 +68,10 @@ def run_through(
     return restore(Y), backprop
 
 
-def init_through(
-    view: Callable[..., View], model: Model, X: Any, Y: Any, **settings: Any
-) -> None:
+def init_through(view: Callable[..., View], model: Model, X: Any, Y: Any, **settings: Any) -> None:
     """Initialize the wrapped layer with samples seen through `view`."""
     layer = model.layers[0]
-    X, Y = [
-        None if says_nothing(seq) else view(layer.ops, seq, **settings)[0]
-        for seq in (X, Y)
-    ]
+    X, Y = [None if says_nothing(seq) else view(layer.ops, seq, **settings)[0] for seq in (X, Y)]
     layer.initialize(X=X, Y=Y)
 
 
@@ -146,9 +141,7 @@ def as_ragged(ops: Ops, seq: Any) -> View:
         return seq, None
     elif isinstance(seq, Padded):
         Xs = ops.padded2list(seq)
-        return _list_as_ragged(ops, Xs), lambda Yr: list_as_padded(
-            ops, _ragged_as_list(ops, Yr), like=seq
-        )
+        return _list_as_ragged(ops, Xs), lambda Yr: list_as_padded(ops, _ragged_as_list(ops, Yr), like=seq)
     elif _is_parts(seq, 2):
         return Ragged(*seq), lambda Yr: (Yr.dataXd, Yr.lengths)
     else:
@@ -166,10 +159,7 @@ def as_padded(ops: Ops, seq: Any) -> View:
             lambda Yp: Ragged(flatten(ops, ops.padded2list(Yp)), lengths),
         )
     elif _is_parts(seq, 4):
-        return (
-            Padded(*seq),
-            lambda Yp: (Yp.data, Yp.size_at_t, Yp.lengths, Yp.indices),
-        )
+        return (Padded(*seq), lambda Yp: (Yp.data, Yp.size_at_t, Yp.lengths, Yp.indices))
     elif getattr(seq, "ndim", None) == 3:
         steps, batch = seq.shape[:2]
         size_at_t = ops.asarray1i([batch] * steps)

@@ -14,9 +14,7 @@ OutT = TypeVar("OutT", bound=Union[ArrayXd, ListXd, Ragged, Padded])
 
 
 @registry.layers("add.v1")
-def add(
-    layer1: Model[InT, OutT], layer2: Model[InT, OutT], *layers: Model
-) -> Model[InT, XY_XY_OutT]:
+def add(layer1: Model[InT, OutT], layer2: Model[InT, OutT], *layers: Model) -> Model[InT, XY_XY_OutT]:
     """Y = f(X) + g(X) + ...; lists item by item, Ragged and Padded by their data.
 
     Where the first layer is a sum already, the others are added to that same object.
@@ -43,9 +41,7 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
     return total(Ys), backprop
 
 
-def init(
-    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
-) -> None:
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     """Every layer is given X, and Y if its nO is unset."""
     layers = model.layers
     if not says_nothing(X):

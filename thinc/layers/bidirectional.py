@@ -13,9 +13,7 @@ OutT = Padded
 
 
 @registry.layers("bidirectional.v1")
-def bidirectional(
-    l2r: Model[InT, OutT], r2l: Optional[Model[InT, OutT]] = None
-) -> Model[InT, OutT]:
+def bidirectional(l2r: Model[InT, OutT], r2l: Optional[Model[InT, OutT]] = None) -> Model[InT, OutT]:
     """Y = [f(X) | reverse(g(reverse(X)))] along the last axis, sequence by sequence.
 
     `r2l` (g) defaults to a copy of `l2r` (f).
@@ -44,9 +42,7 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
     return Y, backprop
 
 
-def init(
-    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
-) -> None:
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     l2r, r2l = model.layers
     if Y is None:
         l2r.initialize(X=X)

@@ -21,18 +21,10 @@ def CauchySimilarity(nI: Optional[int] = None) -> Model[InT, OutT]:
     Chen 2015, "Learning similarity functions with the Cauchy criterion" (Quora question
     pairs).
     """
-    return Model(
-        "cauchy_similarity",
-        forward,
-        init=init,
-        dims={"nI": nI, "nO": 1},
-        params={"W": None},
-    )
+    return Model("cauchy_similarity", forward, init=init, dims={"nI": nI, "nO": 1}, params={"W": None})
 
 
-def forward(
-    model: Model[InT, OutT], X1_X2: InT, is_train: bool
-) -> Tuple[OutT, Callable]:
+def forward(model: Model[InT, OutT], X1_X2: InT, is_train: bool) -> Tuple[OutT, Callable]:
     X1, X2 = X1_X2
     W = model.get_param("W")
     diff = X1 - X2
@@ -58,9 +50,7 @@ def inverse(total: Floats1d) -> Tuple[Floats1d, Callable]:
     return Y, backward
 
 
-def init(
-    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
-) -> None:
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     if X is not None:
         model.set_dim("nI", get_width(X[0]))
     model.set_param("W", model.ops.alloc1f(model.get_dim("nI")) + 1)

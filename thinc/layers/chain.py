@@ -18,9 +18,7 @@ def chain_no_types(*layer: Model) -> Model:
     return chain(*layer)
 
 
-def chain(
-    layer1: Model[InT, MidT], layer2: Model[MidT, Any], *layers: Model[Any, Any]
-) -> Model[InT, XY_YZ_OutT]:
+def chain(layer1: Model[InT, MidT], layer2: Model[MidT, Any], *layers: Model[Any, Any]) -> Model[InT, XY_YZ_OutT]:
     """Composition: chain(f, g, h)(X) = h(g(f(X))).
 
     A layer whose nO is set may not be followed by one whose nI is set to something
@@ -71,9 +69,7 @@ def _predict(model: Model[InT, OutT], X: InT) -> Tuple[OutT, Callable]:
     return Y, backprop
 
 
-def init(
-    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
-) -> None:
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     """Initialize each layer with what the layers before it make of X.
 
     A layer whose nO is unset is given Y as well, so that it can take its width from

@@ -38,18 +38,11 @@ def ClippedLinear(
         init_b,
         dropout,
         normalize,
-        attrs={
-            "slope": slope,
-            "offset": offset,
-            "min_val": min_val,
-            "max_val": max_val,
-        },
+        attrs={"slope": slope, "offset": offset, "min_val": min_val, "max_val": max_val},
     )
 
 
-def forward(
-    model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
-) -> Tuple[Floats2d, Callable]:
+def forward(model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool) -> Tuple[Floats2d, Callable]:
     ops = model.ops
     attrs = model.attrs
     line = (attrs["slope"], attrs["offset"], attrs["min_val"], attrs["max_val"])
@@ -84,14 +77,7 @@ def ReluK(
     Krizhevsky 2010, "Convolutional deep belief networks on CIFAR-10" (with k = 6).
     """
     return ClippedLinear(
-        nO,
-        nI,
-        init_W=init_W,
-        init_b=init_b,
-        dropout=dropout,
-        normalize=normalize,
-        min_val=0.0,
-        max_val=k,
+        nO, nI, init_W=init_W, init_b=init_b, dropout=dropout, normalize=normalize, min_val=0.0, max_val=k
     )
 
 
@@ -107,14 +93,7 @@ def HardSigmoid(
 ) -> Model[Floats2d, Floats2d]:
     """Dense layer, Y = clip(0.2 (X W^T + b) + 0.5, 0, 1).  X (B, nI) -> Y (B, nO)."""
     return ClippedLinear(
-        nO,
-        nI,
-        init_W=init_W,
-        init_b=init_b,
-        dropout=dropout,
-        normalize=normalize,
-        slope=0.2,
-        offset=0.5,
+        nO, nI, init_W=init_W, init_b=init_b, dropout=dropout, normalize=normalize, slope=0.2, offset=0.5
     )
 
 
@@ -130,12 +109,5 @@ def HardTanh(
 ) -> Model[Floats2d, Floats2d]:
     """Dense layer, Y = clip(X W^T + b, -1, 1).  X (B, nI) -> Y (B, nO)."""
     return ClippedLinear(
-        nO,
-        nI,
-        init_W=init_W,
-        init_b=init_b,
-        dropout=dropout,
-        normalize=normalize,
-        min_val=-1.0,
-        max_val=1.0,
+        nO, nI, init_W=init_W, init_b=init_b, dropout=dropout, normalize=normalize, min_val=-1.0, max_val=1.0
     )

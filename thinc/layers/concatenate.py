@@ -46,9 +46,7 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
         return _join_arrays(model.ops, Ys, callbacks)
 
 
-def _join_arrays(
-    ops: Ops, Ys: Sequence[Any], callbacks: Sequence[Callable]
-) -> Tuple[Any, Callable]:
+def _join_arrays(ops: Ops, Ys: Sequence[Any], callbacks: Sequence[Callable]) -> Tuple[Any, Callable]:
     if Ys[0].ndim < 2:
         raise ValueError(
             "concatenate: layers must return arrays of two or more dimensions, but the "
@@ -58,18 +56,13 @@ def _join_arrays(
 
     def backprop(dY: Any) -> Any:
         return total(
-            [
-                callback(ops.as_contig(dY[..., start:end]))
-                for callback, start, end in zip(callbacks, [0, *ends], ends)
-            ]
+            [callback(ops.as_contig(dY[..., start:end])) for callback, start, end in zip(callbacks, [0, *ends], ends)]
         )
 
     return ops.xp.concatenate(Ys, axis=-1), backprop
 
 
-def _join_sequences(
-    ops: Ops, Ys: Sequence[Any], callbacks: Sequence[Callable]
-) -> Tuple[Any, Callable]:
+def _join_sequences(ops: Ops, Ys: Sequence[Any], callbacks: Sequence[Callable]) -> Tuple[Any, Callable]:
     """Every layer's rows side by side, in the container of the first layer's output."""
     if isinstance(Ys[0], (list, tuple)):
         if not Ys[0]:
@@ -82,9 +75,7 @@ def _join_sequences(
                 "All must keep the rows of their input."
             )
     rows, restores = zip(*[as_array(ops, Y) for Y in Ys])
-    Y, backprop_rows = _join_arrays(
-        ops, rows, [_through(*pair) for pair in zip(callbacks, restores)]
-    )
+    Y, backprop_rows = _join_arrays(ops, rows, [_through(*pair) for pair in zip(callbacks, restores)])
 
     def backprop(dY: Any) -> Any:
         return backprop_rows(as_array(ops, dY)[0])
@@ -97,9 +88,7 @@ def _through(callback: Callable, restore: Optional[Callable]) -> Callable:
     return callback if restore is None else lambda dY: callback(restore(dY))
 
 
-def init(
-    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
-) -> None:
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     """Every layer is given X, and Y if its nO is unset."""
     layers = model.layers
     if not says_nothing(X):

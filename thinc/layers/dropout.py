@@ -67,9 +67,7 @@ def _padded(model: Model, Xp: Padded, rate: float) -> Tuple[Padded, Callable]:
     return Padded(Xp.data * mask, Xp.size_at_t, Xp.lengths, Xp.indices), backprop
 
 
-def _sequence(
-    model: Model, Xs: Sequence[ArrayXd], rate: float
-) -> Tuple[List[ArrayXd], Callable]:
+def _sequence(model: Model, Xs: Sequence[ArrayXd], rate: float) -> Tuple[List[ArrayXd], Callable]:
     masks = [model.ops.get_dropout_mask(X.shape, rate) for X in Xs]
 
     def backprop(dYs: Sequence[ArrayXd]) -> List[ArrayXd]:

@@ -49,9 +49,7 @@ def Embed(
     return cast(Model[InT, OutT], model)
 
 
-def forward(
-    model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool
-) -> Tuple[OutT, Callable]:
+def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     E = model.get_param("E")
     nO = E.shape[1]
@@ -82,10 +80,7 @@ def forward(
 
 
 def init(
-    initializer: Callable,
-    model: Model[Ints1d, OutT],
-    X: Optional[Ints1d] = None,
-    Y: Optional[OutT] = None,
+    initializer: Callable, model: Model[Ints1d, OutT], X: Optional[Ints1d] = None, Y: Optional[OutT] = None
 ) -> None:
     if Y is not None:
         model.set_dim("nO", get_width(Y))

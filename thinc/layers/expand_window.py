@@ -29,9 +29,7 @@ def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callab
     return cast(InT, Y), backprop
 
 
-def _expand_array(
-    model: Model[InT, InT], X: Floats2d
-) -> Tuple[Union[Floats2d, Ragged], Callable]:
+def _expand_array(model: Model[InT, InT], X: Floats2d) -> Tuple[Union[Floats2d, Ragged], Callable]:
     ops = model.ops
     nW = model.attrs["window_size"]
     Y = ops.seq2col(ops.as_contig(X), nW)
@@ -42,9 +40,7 @@ def _expand_array(
     return Y, backprop
 
 
-def _expand_ragged(
-    model: Model[InT, InT], Xr: Ragged
-) -> Tuple[Union[Floats2d, Ragged], Callable]:
+def _expand_ragged(model: Model[InT, InT], Xr: Ragged) -> Tuple[Union[Floats2d, Ragged], Callable]:
     ops = model.ops
     nW = model.attrs["window_size"]
     lengths = Xr.lengths

@@ -20,17 +20,13 @@ def forward(model: Model[Any, Any], X: Any, is_train: bool) -> Tuple[Any, Callab
     index = model.attrs["index"]
     if not isinstance(X, (list, tuple)):
         raise TypeError(
-            f"getitem: expected a list or tuple, got {type(X).__name__}. "
-            f"For a part of an array use array_getitem."
+            f"getitem: expected a list or tuple, got {type(X).__name__}. For a part of an array use array_getitem."
         )
     if not -len(X) <= index < len(X):
         raise IndexError(f"getitem: no item {index} in {len(X)} inputs")
 
     def backprop(dY: Any) -> Any:
-        dXs = [
-            model.ops.alloc(item.shape, dtype=item.dtype) if is_xp_array(item) else []
-            for item in X
-        ]
+        dXs = [model.ops.alloc(item.shape, dtype=item.dtype) if is_xp_array(item) else [] for item in X]
         dXs[index] = dY
         return tuple(dXs) if isinstance(X, tuple) else dXs
 

@@ -27,6 +27,4 @@ def HardSwishMobilenet(
     Howard et al. 2019, "Searching for MobileNetV3", https://arxiv.org/abs/1905.02244.
     """
     init_W = init_W or he_normal_init
-    return dense(
-        "hardswishmobilenet", forward, nO, nI, init_W, init_b, dropout, normalize
-    )
+    return dense("hardswishmobilenet", forward, nO, nI, init_W, init_b, dropout, normalize)

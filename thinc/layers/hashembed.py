@@ -59,9 +59,7 @@ def HashEmbed(
     return cast(Model[InT, OutT], model)
 
 
-def forward(
-    model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool
-) -> Tuple[OutT, Callable]:
+def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     attrs = model.attrs
     E = model.get_param("E")
@@ -93,10 +91,7 @@ def forward(
 
 
 def init(
-    initializer: Callable,
-    model: Model[Ints1d, OutT],
-    X: Optional[Ints1d] = None,
-    Y: Optional[OutT] = None,
+    initializer: Callable, model: Model[Ints1d, OutT], X: Optional[Ints1d] = None, Y: Optional[OutT] = None
 ) -> None:
     shape = (model.get_dim("nV"), model.get_dim("nO"))
     model.set_param("E", initializer(model.ops, shape))

@@ -7,11 +7,11 @@ from typing import Any, Callable, Optional, Tuple, cast
 
 import numpy
 
-from .._conversions import for_jax
 from ..model import Model
 from ..shims import JaxShim
 from ..types import ArgsKwargs, Floats2d, Ragged
 from ..util import convert_recursive, is_jax_array, is_xp_array, jax2xp, partial, xp2jax
+from ..util._conversions import for_jax
 
 
 def JaxWrapper(
@@ -47,12 +47,7 @@ def JaxWrapper(
 
 
 def JaxRaggedWrapper(
-    apply_fn: Callable,
-    params: Any,
-    *,
-    jit: bool = True,
-    seed: Optional[int] = None,
-    smallest_bucket: int = 8,
+    apply_fn: Callable, params: Any, *, jit: bool = True, seed: Optional[int] = None, smallest_bucket: int = 8
 ) -> Model[Ragged, Ragged]:
     """Y = apply_fn(params, X, mask) over sequences.  Ragged (N, I) -> Ragged (N, O).
 
@@ -89,9 +84,7 @@ def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
 # Default conversions
 
 
-def convert_jax_default_inputs(
-    model: Model, X: Any, is_train: bool
-) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], Any]]:
+def convert_jax_default_inputs(model: Model, X: Any, is_train: bool) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], Any]]:
     """Arrays for JAX, arranged as the arguments of the function."""
     converted = convert_recursive(is_xp_array, partial(_to_jax, is_train), X)
     if isinstance(converted, ArgsKwargs):

@@ -19,13 +19,7 @@ def LayerNorm(nI: Optional[int] = None) -> Model[InT, InT]:
     row. Ba, Kiros & Hinton 2016, "Layer normalization",
     https://arxiv.org/abs/1607.06450.
     """
-    return Model(
-        "layernorm",
-        forward,
-        init=init,
-        dims={"nI": nI, "nO": nI},
-        params={"G": None, "b": None},
-    )
+    return Model("layernorm", forward, init=init, dims={"nI": nI, "nO": nI}, params={"G": None, "b": None})
 
 
 def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callable]:
@@ -34,9 +28,7 @@ def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callab
     return Y, make_backprop(model, X, mu, rstd)
 
 
-def make_backprop(
-    model: Model[InT, InT], X: InT, mu: Floats1d, rstd: Floats1d
-) -> Callable:
+def make_backprop(model: Model[InT, InT], X: InT, mu: Floats1d, rstd: Floats1d) -> Callable:
     """The backward pass from what the forward pass keeps."""
     ops = model.ops
     G = model.get_param("G")
@@ -50,9 +42,7 @@ def make_backprop(
     return backprop
 
 
-def init(
-    model: Model[InT, InT], X: Optional[InT] = None, Y: Optional[InT] = None
-) -> None:
+def init(model: Model[InT, InT], X: Optional[InT] = None, Y: Optional[InT] = None) -> None:
     sample = X if X is not None else Y
     if sample is not None:
         width = get_width(sample)

@@ -40,9 +40,7 @@ def LSTM(
     memory".
     """
     if depth == 0:
-        raise ValueError(
-            "LSTM depth must be at least 1. Maybe we should make this a noop?"
-        )
+        raise ValueError("LSTM depth must be at least 1. Maybe we should make this a noop?")
     return Model(
         "lstm",
         forward,
@@ -54,9 +52,7 @@ def LSTM(
 
 
 @registry.layers("PyTorchLSTM.v1")
-def PyTorchLSTM(
-    nO: int, nI: int, *, bi: bool = False, depth: int = 1, dropout: float = 0.0
-) -> Model[Padded, Padded]:
+def PyTorchLSTM(nO: int, nI: int, *, bi: bool = False, depth: int = 1, dropout: float = 0.0) -> Model[Padded, Padded]:
     """`torch.nn.LSTM` over each sequence.  Padded X (T, B, nI) -> Padded Y (T, B, nO).
 
     With `bi`, each direction has nO // 2 outputs; depth 0 passes X through.
@@ -66,20 +62,14 @@ def PyTorchLSTM(
     if depth == 0:
         return cast(Model[Padded, Padded], noop())
     width = nO // 2 if bi else nO
-    rnn = PyTorchRNNWrapper(
-        compat.torch.nn.LSTM(nI, width, depth, bidirectional=bi, dropout=dropout)
-    )
+    rnn = PyTorchRNNWrapper(compat.torch.nn.LSTM(nI, width, depth, bidirectional=bi, dropout=dropout))
     rnn.set_dim("nO", nO)
     rnn.set_dim("nI", nI)
     return with_padded(rnn)
 
 
 def init(
-    init_W: Callable,
-    init_b: Callable,
-    model: Model,
-    X: Optional[Padded] = None,
-    Y: Optional[Padded] = None,
+    init_W: Callable, init_b: Callable, model: Model, X: Optional[Padded] = None, Y: Optional[Padded] = None
 ) -> None:
     if X is not None:
         model.set_dim("nI", get_width(X))
@@ -100,9 +90,7 @@ def init(
     model.set_param("HC0", ops.alloc4f(2, depth, dirs, nH))
 
 
-def forward(
-    model: Model[Padded, Padded], Xp: Padded, is_train: bool
-) -> Tuple[Padded, Callable]:
+def forward(model: Model[Padded, Padded], Xp: Padded, is_train: bool) -> Tuple[Padded, Callable]:
     if not isinstance(Xp, Padded):
         raise TypeError(
             f"LSTM: expected Padded, got {type(Xp).__name__}. "
@@ -158,6 +146,4 @@ def _empty(ops: Ops, Xp: Padded, nO: int) -> Tuple[Padded, Callable]:
 
 
 def _refuse_backprop(dYp: Padded) -> Padded:
-    raise AssertionError(
-        "LSTM: no backward pass after a prediction. Call the model with is_train=True."
-    )
+    raise AssertionError("LSTM: no backward pass after a prediction. Call the model with is_train=True.")

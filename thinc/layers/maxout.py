@@ -70,9 +70,7 @@ def make_backprop(model: Model[InT, OutT], X: InT, which: Ints2d) -> Callable:
     return backprop
 
 
-def forward_normalized(
-    model: Model[InT, OutT], X: InT, is_train: bool
-) -> Tuple[OutT, Callable]:
+def forward_normalized(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     """The chain of a Maxout and its LayerNorm, in one op."""
     layers = model._layers
     if [layer._func for layer in layers] != [forward, layernorm.forward]:
@@ -94,11 +92,7 @@ def forward_normalized(
 
 
 def init(
-    init_W: Callable,
-    init_b: Callable,
-    model: Model[InT, OutT],
-    X: Optional[InT] = None,
-    Y: Optional[OutT] = None,
+    init_W: Callable, init_b: Callable, model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
 ) -> None:
     if X is not None:
         model.set_dim("nI", get_width(X))

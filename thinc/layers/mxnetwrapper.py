@@ -6,14 +6,7 @@ from ..config import registry
 from ..model import Model
 from ..shims import MXNetShim
 from ..types import ArgsKwargs
-from ..util import (
-    convert_recursive,
-    is_mxnet_array,
-    is_xp_array,
-    mxnet2xp,
-    partial,
-    xp2mxnet,
-)
+from ..util import convert_recursive, is_mxnet_array, is_xp_array, mxnet2xp, partial, xp2mxnet
 
 
 @registry.layers("MXNetWrapper.v1")
@@ -64,9 +57,7 @@ def convert_mxnet_default_inputs(
     converted = convert_recursive(is_xp_array, to_mxnet, X)
 
     def to_arrays(grads: Any) -> Any:
-        return convert_recursive(
-            is_mxnet_array, partial(mxnet2xp, ops=model.ops), grads
-        )
+        return convert_recursive(is_mxnet_array, partial(mxnet2xp, ops=model.ops), grads)
 
     if isinstance(converted, ArgsKwargs):
         return converted, to_arrays
@@ -94,9 +85,4 @@ def convert_mxnet_default_outputs(model: Model, X_Ymxnet: Any, is_train: bool):
     return Y, get_d_output
 
 
-__all__ = [
-    "MXNetWrapper",
-    "convert_mxnet_default_inputs",
-    "convert_mxnet_default_outputs",
-    "forward",
-]
+__all__ = ["MXNetWrapper", "convert_mxnet_default_inputs", "convert_mxnet_default_outputs", "forward"]

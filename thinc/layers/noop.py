@@ -14,9 +14,7 @@ def noop(*layers: Model) -> Model[InOutT, InOutT]:
     return Model("noop", forward, layers=layers)
 
 
-def forward(
-    model: Model[InOutT, InOutT], X: InOutT, is_train: bool
-) -> Tuple[InOutT, Callable]:
+def forward(model: Model[InOutT, InOutT], X: InOutT, is_train: bool) -> Tuple[InOutT, Callable]:
     return X, _identity
 
 

@@ -50,9 +50,7 @@ def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
     return Y, refuse
 
 
-def convert_onnx_default_inputs(
-    model: Model, X: Any, is_train: bool
-) -> Tuple[ArgsKwargs, Callable]:
+def convert_onnx_default_inputs(model: Model, X: Any, is_train: bool) -> Tuple[ArgsKwargs, Callable]:
     """NumPy arrays, arranged as the inputs of the graph."""
     converted = convert_recursive(is_xp_array, model.ops.to_numpy, X)
     if isinstance(converted, ArgsKwargs):
@@ -66,9 +64,7 @@ def convert_onnx_default_inputs(
     return inputs, _unused
 
 
-def convert_onnx_default_outputs(
-    model: Model, X_outputs: Any, is_train: bool
-) -> Tuple[Any, Callable]:
+def convert_onnx_default_outputs(model: Model, X_outputs: Any, is_train: bool) -> Tuple[Any, Callable]:
     """Arrays of the model's ops; texts stay in NumPy arrays."""
     _, outputs = X_outputs
 
@@ -82,9 +78,4 @@ def _unused(grads: Any) -> Any:
     return grads
 
 
-__all__ = [
-    "OnnxWrapper",
-    "convert_onnx_default_inputs",
-    "convert_onnx_default_outputs",
-    "forward",
-]
+__all__ = ["OnnxWrapper", "convert_onnx_default_inputs", "convert_onnx_default_outputs", "forward"]

@@ -17,8 +17,6 @@ def padded2list() -> Model[InT, OutT]:
     return Model("padded2list", forward)
 
 
-def forward(
-    model: Model[InT, OutT], Xp: InT, is_train: bool
-) -> Tuple[OutT, Callable[[OutT], InT]]:
+def forward(model: Model[InT, OutT], Xp: InT, is_train: bool) -> Tuple[OutT, Callable[[OutT], InT]]:
     Ys, restore = as_list(model.ops, Xp)
     return cast(OutT, Ys), cast(Callable, restore)

@@ -70,9 +70,7 @@ def attention(
     return X * weights, backprop
 
 
-def init(
-    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
-) -> None:
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     if X is not None:
         model.set_dim("nO", get_width(X.dataXd))
     model.set_param("Q", uniform_init(model.ops, (model.get_dim("nO"),)))

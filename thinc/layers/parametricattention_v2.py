@@ -20,9 +20,7 @@ KEY_TRANSFORM_REF: str = "key_transform"
 
 @registry.layers("ParametricAttention.v2")
 def ParametricAttention_v2(
-    *,
-    key_transform: Optional[Model[Floats2d, Floats2d]] = None,
-    nO: Optional[int] = None,
+    *, key_transform: Optional[Model[Floats2d, Floats2d]] = None, nO: Optional[int] = None
 ) -> Model[InT, OutT]:
     """Weight each row by its importance in its sequence.
 
@@ -58,15 +56,11 @@ def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Cal
     return Ragged(Y, lengths), backprop
 
 
-def init(
-    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
-) -> None:
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     key_transform = model.get_ref(KEY_TRANSFORM_REF)
     if X is not None:
         model.set_dim("nO", get_width(X.dataXd))
     if key_transform.has_dim("nO"):
         model.set_dim("nO", key_transform.get_dim("nO"))
     model.set_param("Q", uniform_init(model.ops, (model.get_dim("nO"),)))
-    key_transform.initialize(
-        X=None if X is None else X.dataXd, Y=None if Y is None else Y.dataXd
-    )
+    key_transform.initialize(X=None if X is None else X.dataXd, Y=None if Y is None else Y.dataXd)

@@ -24,12 +24,7 @@ class _Table(PreshMap):
 
 
 @registry.layers("premap_ids.v1")
-def premap_ids(
-    mapping_table: Mapping[int, int],
-    default: int = 0,
-    *,
-    column: Optional[int] = None,
-) -> Model[InT, OutT]:
+def premap_ids(mapping_table: Mapping[int, int], default: int = 0, *, column: Optional[int] = None) -> Model[InT, OutT]:
     """Look every id up in a fixed table of integers.  ids (N,) -> Y (N, 1) int32.
 
     What the table does not hold becomes `default`.  With `column`, ids are that column
@@ -45,16 +40,10 @@ def premap_ids(
                 f"{key!r}: {value!r}, which is ({type(key)}, {type(value)})"
             )
         table[key] = value
-    return Model(
-        "premap_ids",
-        forward,
-        attrs={"mapping_table": table, "default": default, "column": column},
-    )
+    return Model("premap_ids", forward, attrs={"mapping_table": table, "default": default, "column": column})
 
 
-def forward(
-    model: Model[InT, OutT], inputs: InT, is_train: bool
-) -> Tuple[OutT, Callable]:
+def forward(model: Model[InT, OutT], inputs: InT, is_train: bool) -> Tuple[OutT, Callable]:
     attrs = model.attrs
     table = attrs["mapping_table"]
     default = attrs["default"]

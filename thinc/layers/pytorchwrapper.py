@@ -6,14 +6,7 @@ from ..config import registry
 from ..model import Model
 from ..shims import PyTorchGradScaler, PyTorchShim
 from ..types import ArgsKwargs, Floats3d, Padded
-from ..util import (
-    convert_recursive,
-    is_torch_array,
-    is_xp_array,
-    partial,
-    torch2xp,
-    xp2torch,
-)
+from ..util import convert_recursive, is_torch_array, is_xp_array, partial, torch2xp, xp2torch
 
 if TYPE_CHECKING:
     import torch
@@ -21,9 +14,7 @@ if TYPE_CHECKING:
 
 @registry.layers("PyTorchRNNWrapper.v1")
 def PyTorchRNNWrapper(
-    pytorch_model: Any,
-    convert_inputs: Optional[Callable] = None,
-    convert_outputs: Optional[Callable] = None,
+    pytorch_model: Any, convert_inputs: Optional[Callable] = None, convert_outputs: Optional[Callable] = None
 ) -> Model[Padded, Padded]:
     """A recurrent torch module.  Padded -> Padded.
 
@@ -42,9 +33,7 @@ def PyTorchRNNWrapper(
 
 @registry.layers("PyTorchWrapper.v1")
 def PyTorchWrapper(
-    pytorch_model: Any,
-    convert_inputs: Optional[Callable] = None,
-    convert_outputs: Optional[Callable] = None,
+    pytorch_model: Any, convert_inputs: Optional[Callable] = None, convert_outputs: Optional[Callable] = None
 ) -> Model[Any, Any]:
     """A torch module as a layer; its parameters are updated by our optimizers.
 
@@ -55,9 +44,7 @@ def PyTorchWrapper(
     By default arrays are converted wherever they are in tuples, lists and dicts. A list
     or tuple is passed as several arguments, a dict as keywords.
     """
-    return PyTorchWrapper_v3(
-        pytorch_model, convert_inputs=convert_inputs, convert_outputs=convert_outputs
-    )
+    return PyTorchWrapper_v3(pytorch_model, convert_inputs=convert_inputs, convert_outputs=convert_outputs)
 
 
 @registry.layers("PyTorchWrapper.v2")
@@ -177,9 +164,7 @@ def convert_pytorch_default_outputs(model: Model, X_Ytorch: Any, is_train: bool)
     Y = _to_arrays(model, Ytorch)
 
     def get_d_output(dY: Any) -> ArgsKwargs:
-        dYtorch = convert_recursive(
-            is_xp_array, partial(xp2torch, device=_device(model)), dY
-        )
+        dYtorch = convert_recursive(is_xp_array, partial(xp2torch, device=_device(model)), dY)
         outputs, grads = [], []
         for output, grad in _pairs(Ytorch, dYtorch):
             # Ids and masks, and what no parameter or input reached, have no gradient.

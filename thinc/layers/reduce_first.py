@@ -20,9 +20,7 @@ def reduce_first() -> Model[InT, OutT]:
     return Model("reduce_first", forward)
 
 
-def forward(
-    model: Model[InT, OutT], Xr: InT, is_train: bool
-) -> Tuple[OutT, Callable[[OutT], InT]]:
+def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Callable[[OutT], InT]]:
     ops = model.ops
     X, lengths = sequences(Xr, "reduce_first")
     Y, starts_ends = ops.reduce_first(X, lengths)

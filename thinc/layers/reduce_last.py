@@ -20,9 +20,7 @@ def reduce_last() -> Model[InT, OutT]:
     return Model("reduce_last", forward)
 
 
-def forward(
-    model: Model[InT, OutT], Xr: InT, is_train: bool
-) -> Tuple[OutT, Callable[[OutT], InT]]:
+def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Callable[[OutT], InT]]:
     ops = model.ops
     X, lengths = sequences(Xr, "reduce_last")
     Y, lasts = ops.reduce_last(X, lengths)

@@ -26,16 +26,10 @@ def remap_ids(
     What the table does not hold becomes `default`.
     """
     table = {} if mapping_table is _NO_TABLE else mapping_table
-    return Model(
-        "remap_ids",
-        forward,
-        attrs={"mapping_table": table, "dtype": dtype, "default": default},
-    )
+    return Model("remap_ids", forward, attrs={"mapping_table": table, "dtype": dtype, "default": default})
 
 
-def forward(
-    model: Model[InT_v1, OutT_v1], inputs: InT_v1, is_train: bool
-) -> Tuple[OutT_v1, Callable]:
+def forward(model: Model[InT_v1, OutT_v1], inputs: InT_v1, is_train: bool) -> Tuple[OutT_v1, Callable]:
     attrs = model.attrs
     table = attrs["mapping_table"]
     default = attrs["default"]
@@ -61,16 +55,10 @@ def remap_ids_v2(
     of a two-dimensional array.  The table may be set later, as
     `model.attrs["mapping_table"]`; ValueError in the forward pass if it was not.
     """
-    return Model(
-        "remap_ids",
-        forward_v2,
-        attrs={"mapping_table": mapping_table, "default": default, "column": column},
-    )
+    return Model("remap_ids", forward_v2, attrs={"mapping_table": mapping_table, "default": default, "column": column})
 
 
-def forward_v2(
-    model: Model[InT, OutT], inputs: InT, is_train: bool
-) -> Tuple[OutT, Callable]:
+def forward_v2(model: Model[InT, OutT], inputs: InT, is_train: bool) -> Tuple[OutT, Callable]:
     attrs = model.attrs
     table = attrs["mapping_table"]
     if table is None:
@@ -86,10 +74,7 @@ def column_of(inputs: Any, column: Optional[int], name: str) -> Sequence[Any]:
     if not is_xp_array(inputs):
         if column is None:
             return inputs
-        raise TypeError(
-            f"{name}: column={column} needs a two-dimensional array, "
-            f"got {type(inputs).__name__}"
-        )
+        raise TypeError(f"{name}: column={column} needs a two-dimensional array, got {type(inputs).__name__}")
     ids = to_numpy(inputs)
     if column is not None and ids.ndim == 2 and len(ids):
         ids = ids[:, column]

@@ -2,15 +2,7 @@ from typing import Callable, List, Optional, Tuple, TypeVar
 
 from ..config import registry
 from ..model import Model
-from ..types import (
-    Floats1d,
-    Floats2d,
-    Floats3d,
-    Floats4d,
-    FloatsXd,
-    Padded,
-    Ragged,
-)
+from ..types import Floats1d, Floats2d, Floats3d, Floats4d, FloatsXd, Padded, Ragged
 from ._sums import total
 
 __all__ = ["forward", "init", "residual"]
@@ -55,9 +47,7 @@ def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callab
     return total((X, Y)), backprop
 
 
-def init(
-    model: Model[InT, InT], X: Optional[InT] = None, Y: Optional[InT] = None
-) -> None:
+def init(model: Model[InT, InT], X: Optional[InT] = None, Y: Optional[InT] = None) -> None:
     layer = model.layers[0]
     if layer.has_dim("nO") is None:
         layer.initialize(X=X, Y=Y)

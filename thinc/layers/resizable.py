@@ -5,13 +5,7 @@ from ..model import Model
 from ..types import Floats2d
 from ._views import dims_of
 
-__all__ = [
-    "forward",
-    "init",
-    "resizable",
-    "resize_linear_weighted",
-    "resize_model",
-]
+__all__ = ["forward", "init", "resizable", "resize_linear_weighted", "resize_model"]
 
 InT = TypeVar("InT")
 OutT = TypeVar("OutT")
@@ -37,9 +31,7 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool):
     return model._layers[0](X, is_train)
 
 
-def init(
-    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
-) -> None:
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     layer = model.layers[0]
     if layer.has_dim("nO") is None:
         layer.initialize(X=X, Y=Y)

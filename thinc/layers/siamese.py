@@ -14,9 +14,7 @@ OutT = TypeVar("OutT", bound=ArrayXd)
 
 
 @registry.layers("siamese.v1")
-def siamese(
-    layer: Model[LayerT, SimT], similarity: Model[Tuple[SimT, SimT], OutT]
-) -> Model[InT, OutT]:
+def siamese(layer: Model[LayerT, SimT], similarity: Model[Tuple[SimT, SimT], OutT]) -> Model[InT, OutT]:
     """Y = similarity(f(X1), f(X2)), with one f for both.
 
     nI of `layer` and nO of `similarity` must be set. Bromley et al. 1993, "Signature
@@ -31,9 +29,7 @@ def siamese(
     )
 
 
-def forward(
-    model: Model[InT, OutT], X1_X2: InT, is_train: bool
-) -> Tuple[OutT, Callable]:
+def forward(model: Model[InT, OutT], X1_X2: InT, is_train: bool) -> Tuple[OutT, Callable]:
     layer, similarity = model._layers
     X1, X2 = X1_X2
     vec1, backprop_vec1 = layer(X1, is_train)
@@ -47,9 +43,7 @@ def forward(
     return Y, backprop
 
 
-def init(
-    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
-) -> None:
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     layer, similarity = model.layers
     if X is None:
         layer.initialize()

@@ -13,9 +13,7 @@ def sigmoid_activation() -> Model[FloatsXdT, FloatsXdT]:
     return Model("sigmoid_activation", forward)
 
 
-def forward(
-    model: Model[FloatsXdT, FloatsXdT], X: FloatsXdT, is_train: bool
-) -> Tuple[FloatsXdT, Callable]:
+def forward(model: Model[FloatsXdT, FloatsXdT], X: FloatsXdT, is_train: bool) -> Tuple[FloatsXdT, Callable]:
     ops = model.ops
     Y = ops.sigmoid(X, inplace=False)
 

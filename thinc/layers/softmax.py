@@ -56,10 +56,7 @@ def Softmax_v2(
         init_W or zero_init,
         init_b,
         init=init,
-        attrs={
-            "softmax_normalize": normalize_outputs,
-            "softmax_temperature": temperature,
-        },
+        attrs={"softmax_normalize": normalize_outputs, "softmax_temperature": temperature},
     )
 
 

@@ -37,9 +37,7 @@ def SparseLinear_v2(nO: Optional[int] = None, length: int = 2**18) -> Model[InT,
     return _sparse_linear(nO, length, v1_indexing=False)
 
 
-def _sparse_linear(
-    nO: Optional[int], length: int, *, v1_indexing: bool
-) -> Model[InT, OutT]:
+def _sparse_linear(nO: Optional[int], length: int, *, v1_indexing: bool) -> Model[InT, OutT]:
     return Model(
         "sparse_linear",
         forward,
@@ -50,9 +48,7 @@ def _sparse_linear(
     )
 
 
-def forward(
-    model: Model[InT, OutT], keys_values_lengths: InT, is_train: bool
-) -> Tuple[OutT, Callable]:
+def forward(model: Model[InT, OutT], keys_values_lengths: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     W = model.get_param("W")
     keys, values, lengths = keys_values_lengths
@@ -61,11 +57,7 @@ def forward(
         ops.as_contig(values, dtype=W.dtype),
         ops.as_contig(lengths, dtype="int32"),
     )
-    layout: Any = (
-        model.get_dim("nO"),
-        model.get_dim("length"),
-        model.attrs["v1_indexing"],
-    )
+    layout: Any = (model.get_dim("nO"), model.get_dim("length"), model.attrs["v1_indexing"])
     b = model.get_param("b")
     Y = ops.sparse_linear(*features, W, b, *layout)  # type: ignore[call-arg]  # 3 + 2 + 3
     return Y, _Backprop(model, keys_values_lengths, features, layout)
@@ -96,9 +88,7 @@ class _Backprop:
         return self.inputs
 
 
-def init(
-    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
-) -> Model[InT, OutT]:
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> Model[InT, OutT]:
     if Y is not None:
         model.set_dim("nO", get_width(Y))
     nO, length = model.get_dim("nO"), model.get_dim("length")

@@ -24,11 +24,7 @@ YType = TypeVar("YType", bound=ArrayXd)
 
 
 def keras_subclass(
-    name: str,
-    X: XType,
-    Y: YType,
-    input_shape: Tuple[int, ...],
-    compile_args: Optional[Dict[str, Any]] = None,
+    name: str, X: XType, Y: YType, input_shape: Tuple[int, ...], compile_args: Optional[Dict[str, Any]] = None
 ) -> Callable[[InFunc], InFunc]:
     """Decorate a subclass of keras.Model, so that it can be wrapped and saved.
 
@@ -89,9 +85,7 @@ def TensorFlowWrapper(
     """
     assert_tensorflow_installed()
     if not _is_keras_model(tensorflow_model):
-        raise ValueError(
-            f"Expected tf.keras.models.Model, got: {type(tensorflow_model)}"
-        )
+        raise ValueError(f"Expected tf.keras.models.Model, got: {type(tensorflow_model)}")
     tensorflow_model = maybe_handshake_model(tensorflow_model)
     return model_class(
         model_name,
@@ -107,10 +101,7 @@ def TensorFlowWrapper(
 def _is_keras_model(obj: Any) -> bool:
     if isinstance(obj, compat.tensorflow.keras.models.Model):
         return True
-    return any(
-        c.__module__.split(".")[0] == "tf_keras" and c.__name__ == "Model"
-        for c in type(obj).__mro__
-    )
+    return any(c.__module__.split(".")[0] == "tf_keras" and c.__name__ == "Model" for c in type(obj).__mro__)
 
 
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
@@ -131,20 +122,15 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
 
 def _no_backprop(dY: Any) -> Any:
     raise RuntimeError(
-        "The callback of a predict call has no gradient. Use begin_update, or call the "
-        "model with is_train=True"
+        "The callback of a predict call has no gradient. Use begin_update, or call the model with is_train=True"
     )
 
 
 def _convert_inputs(model: Model, X: Any, is_train: bool) -> Tuple[ArgsKwargs, Any]:
-    converted = convert_recursive(
-        is_xp_array, partial(xp2tensorflow, requires_grad=is_train), X
-    )
+    converted = convert_recursive(is_xp_array, partial(xp2tensorflow, requires_grad=is_train), X)
 
     def to_arrays(grads: Any) -> Any:
-        return convert_recursive(
-            is_tensorflow_array, partial(tensorflow2xp, ops=model.ops), grads
-        )
+        return convert_recursive(is_tensorflow_array, partial(tensorflow2xp, ops=model.ops), grads)
 
     if isinstance(converted, ArgsKwargs):
         return converted, to_arrays
@@ -158,9 +144,7 @@ def _convert_inputs(model: Model, X: Any, is_train: bool) -> Tuple[ArgsKwargs, A
 
 
 def _convert_outputs(model: Model, Ytf: Any, is_train: bool) -> Tuple[Any, Any]:
-    Y = convert_recursive(
-        is_tensorflow_array, partial(tensorflow2xp, ops=model.ops), Ytf
-    )
+    Y = convert_recursive(is_tensorflow_array, partial(tensorflow2xp, ops=model.ops), Ytf)
 
     def get_d_output(dY: Any) -> Any:
         return convert_recursive(is_xp_array, xp2tensorflow, dY)

@@ -5,11 +5,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from .. import compat
 from ..model import Model
 from ..shims import PyTorchGradScaler, TorchExportShim
-from .pytorchwrapper import (
-    convert_pytorch_default_inputs,
-    convert_pytorch_default_outputs,
-    forward,
-)
+from .pytorchwrapper import convert_pytorch_default_inputs, convert_pytorch_default_outputs, forward
 from .torchscriptwrapper import wrapped_shim
 
 if TYPE_CHECKING:
@@ -30,12 +26,7 @@ def TorchExportWrapper(
     bytes into. Training updates the parameters; the program stays in the mode, training
     or evaluation, that the module was exported in.
     """
-    shim = TorchExportShim(
-        program,
-        mixed_precision=mixed_precision,
-        grad_scaler=grad_scaler,
-        device=device,
-    )
+    shim = TorchExportShim(program, mixed_precision=mixed_precision, grad_scaler=grad_scaler, device=device)
     return Model(
         "pytorch_export",
         forward,
@@ -73,10 +64,7 @@ def pytorch_to_torchexport_wrapper(model: Model, X: Any) -> Model[Any, Any]:
             shim._model,
             inputs.args,
             inputs.kwargs,
-            dynamic_shapes=(
-                *tree_map(sizes, inputs.args),
-                *tree_map(sizes, list(inputs.kwargs.values())),
-            ),
+            dynamic_shapes=(*tree_map(sizes, inputs.args), *tree_map(sizes, list(inputs.kwargs.values()))),
         )
     finally:
         shim._model.train(was_training)

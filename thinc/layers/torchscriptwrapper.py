@@ -5,11 +5,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from .. import compat
 from ..model import Model
 from ..shims import PyTorchGradScaler, PyTorchShim, TorchScriptShim
-from .pytorchwrapper import (
-    convert_pytorch_default_inputs,
-    convert_pytorch_default_outputs,
-    forward,
-)
+from .pytorchwrapper import convert_pytorch_default_inputs, convert_pytorch_default_outputs, forward
 
 if TYPE_CHECKING:
     import torch
@@ -29,10 +25,7 @@ def TorchScriptWrapper_v1(
     bytes into.
     """
     shim = TorchScriptShim(
-        model=torchscript_model,
-        mixed_precision=mixed_precision,
-        grad_scaler=grad_scaler,
-        device=device,
+        model=torchscript_model, mixed_precision=mixed_precision, grad_scaler=grad_scaler, device=device
     )
     return Model(
         "pytorch_script",
@@ -65,14 +58,11 @@ def wrapped_shim(model: Model) -> PyTorchShim:
     if not model.shims or not isinstance(model.shims[0], PyTorchShim):
         found = type(model.shims[0]).__name__ if model.shims else "no shim at all"
         raise ValueError(
-            "Expected PyTorchShim when converting a PyTorch wrapper, but the layer "
-            f"'{model.name}' has {found}"
+            f"Expected PyTorchShim when converting a PyTorch wrapper, but the layer '{model.name}' has {found}"
         )
     module = model.shims[0]._model
     if not isinstance(module, compat.torch.nn.Module):
-        raise ValueError(
-            f"PyTorchShim does not wrap a PyTorch module, but a {type(module).__name__}"
-        )
+        raise ValueError(f"PyTorchShim does not wrap a PyTorch module, but a {type(module).__name__}")
     return model.shims[0]
 
 

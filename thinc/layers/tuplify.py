@@ -11,19 +11,11 @@ OutT = Tuple
 
 
 @registry.layers("tuplify.v1")
-def tuplify(
-    layer1: Model[InT, Any], layer2: Model[InT, Any], *layers
-) -> Model[InT, OutT]:
+def tuplify(layer1: Model[InT, Any], layer2: Model[InT, Any], *layers) -> Model[InT, OutT]:
     """Y = (f(X), g(X), ...).  The gradient is a tuple too."""
     all_layers = (layer1, layer2, *layers)
     names = ", ".join(layer.name for layer in all_layers)
-    return Model(
-        f"tuple({names})",
-        tuplify_forward,
-        init=init,
-        layers=all_layers,
-        dims={"nI": None},
-    )
+    return Model(f"tuple({names})", tuplify_forward, init=init, layers=all_layers, dims={"nI": None})
 
 
 def tuplify_forward(model, X, is_train):
@@ -38,9 +30,7 @@ def tuplify_forward(model, X, is_train):
 forward = tuplify_forward
 
 
-def init(
-    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
-) -> None:
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     layers = model.layers
     if X is None and Y is None:
         for layer in layers:

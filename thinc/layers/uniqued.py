@@ -32,9 +32,7 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
         return layer(X, is_train)
     ops = model.ops
     keys = ops.as_contig(X[:, model.attrs["column"]])
-    _, first, inverse, counts = ops.xp.unique(
-        keys, return_index=True, return_inverse=True, return_counts=True
-    )
+    _, first, inverse, counts = ops.xp.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     Y_unique, backprop_layer = layer(X[first], is_train)
 
     def backprop(dY: OutT) -> InT:
@@ -50,9 +48,7 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
     return Y_unique[inverse], backprop
 
 
-def init(
-    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
-) -> None:
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     layer = model.layers[0]
     layer.initialize(X=X, Y=Y)
     for name in ("nI", "nO"):

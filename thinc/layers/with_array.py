@@ -13,9 +13,7 @@ SeqT = TypeVar("SeqT", bound=Union[Padded, Ragged, ListXd, ArrayXd])
 
 
 @registry.layers("with_array.v1")
-def with_array(
-    layer: Model[ArrayTXd, ArrayTXd], pad: Union[int, Model] = 0
-) -> Model[SeqT, SeqT]:
+def with_array(layer: Model[ArrayTXd, ArrayTXd], pad: Union[int, Model] = 0) -> Model[SeqT, SeqT]:
     """A layer for arrays, applied to all rows of a list, Ragged or Padded at once.
 
     Lists are flattened, with `pad` rows of zeros before each sequence and at the end;
@@ -26,23 +24,14 @@ def with_array(
     if isinstance(pad, Model):
         layer, pad = chain(layer, pad), 0
     return Model(
-        f"with_array({layer.name})",
-        forward,
-        init=init,
-        layers=[layer],
-        attrs={"pad": pad},
-        dims=dims_of(layer),
+        f"with_array({layer.name})", forward, init=init, layers=[layer], attrs={"pad": pad}, dims=dims_of(layer)
     )
 
 
-def forward(
-    model: Model[SeqT, SeqT], Xseq: SeqT, is_train: bool
-) -> Tuple[SeqT, Callable]:
+def forward(model: Model[SeqT, SeqT], Xseq: SeqT, is_train: bool) -> Tuple[SeqT, Callable]:
     return run_through(as_array, model, Xseq, is_train, pad=model.attrs["pad"])
 
 
-def init(
-    model: Model[SeqT, SeqT], X: Optional[SeqT] = None, Y: Optional[SeqT] = None
-) -> None:
+def init(model: Model[SeqT, SeqT], X: Optional[SeqT] = None, Y: Optional[SeqT] = None) -> None:
     init_through(as_array, model, X, Y, pad=model.attrs["pad"])
     copy_dims(model)

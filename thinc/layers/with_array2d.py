@@ -19,26 +19,17 @@ def with_array2d(layer: Model[ValT, ValT], pad: int = 0) -> Model[SeqT, SeqT]:
     columns (T, B, nI) of a Padded become T * B rows, padding included.
     """
     return Model(
-        f"with_array({layer.name})",
-        forward,
-        init=init,
-        layers=[layer],
-        attrs={"pad": pad},
-        dims=dims_of(layer),
+        f"with_array({layer.name})", forward, init=init, layers=[layer], attrs={"pad": pad}, dims=dims_of(layer)
     )
 
 
-def forward(
-    model: Model[SeqT, SeqT], Xseq: SeqT, is_train: bool
-) -> Tuple[SeqT, Callable]:
+def forward(model: Model[SeqT, SeqT], Xseq: SeqT, is_train: bool) -> Tuple[SeqT, Callable]:
     if isinstance(Xseq, Ragged):
         return cast(Tuple[SeqT, Callable], _ragged_forward(model, Xseq, is_train))
     return run_through(as_array2d, model, Xseq, is_train, pad=model.attrs["pad"])
 
 
-def _ragged_forward(
-    model: Model[SeqT, SeqT], Xr: Ragged, is_train: bool
-) -> Tuple[Ragged, Callable]:
+def _ragged_forward(model: Model[SeqT, SeqT], Xr: Ragged, is_train: bool) -> Tuple[Ragged, Callable]:
     layer = model._layers[0]
     X, restore = as_array2d(layer.ops, Xr)
     Y, backprop_layer = layer(X, is_train)
@@ -50,8 +41,6 @@ def _ragged_forward(
     return cast(Callable, restore)(Y), backprop
 
 
-def init(
-    model: Model[SeqT, SeqT], X: Optional[SeqT] = None, Y: Optional[SeqT] = None
-) -> None:
+def init(model: Model[SeqT, SeqT], X: Optional[SeqT] = None, Y: Optional[SeqT] = None) -> None:
     init_through(as_array2d, model, X, Y, pad=model.attrs["pad"])
     copy_dims(model)

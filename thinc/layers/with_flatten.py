@@ -24,9 +24,7 @@ def with_flatten(layer: Model[InnerInT[Any], InnerOutT]) -> Model[InT[Any], OutT
     return Model(f"with_flatten({layer.name})", forward, layers=[layer], init=init)
 
 
-def forward(
-    model: Model[InT, OutT], Xnest: InT, is_train: bool
-) -> Tuple[OutT, Callable]:
+def forward(model: Model[InT, OutT], Xnest: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     lengths = lengths_of(Xnest)
     Y, backprop_layer = model._layers[0](flatten_nested(Xnest), is_train)
@@ -37,12 +35,9 @@ def forward(
     return cast(OutT, _split(ops, Y, lengths)), backprop
 
 
-def init(
-    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
-) -> None:
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     model.layers[0].initialize(
-        X=flatten_nested(X) if X is not None else None,
-        Y=model.ops.xp.hstack(Y) if Y is not None else None,
+        X=flatten_nested(X) if X is not None else None, Y=model.ops.xp.hstack(Y) if Y is not None else None
     )
 
 

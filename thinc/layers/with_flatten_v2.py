@@ -15,17 +15,13 @@ FlatT = List[ItemT]
 
 
 @registry.layers("with_flatten.v2")
-def with_flatten_v2(
-    layer: Model[FlatT[InItemT], FlatT[OutItemT]],
-) -> Model[NestedT[InItemT], NestedT[OutItemT]]:
+def with_flatten_v2(layer: Model[FlatT[InItemT], FlatT[OutItemT]]) -> Model[NestedT[InItemT], NestedT[OutItemT]]:
     """A layer from a flat list to a flat list, applied to a list of lists."""
     return Model(f"with_flatten({layer.name})", forward, layers=[layer], init=init)
 
 
 def forward(
-    model: Model[NestedT[InItemT], NestedT[OutItemT]],
-    Xnest: NestedT[InItemT],
-    is_train: bool,
+    model: Model[NestedT[InItemT], NestedT[OutItemT]], Xnest: NestedT[InItemT], is_train: bool
 ) -> Tuple[NestedT[OutItemT], Callable]:
     lengths = lengths_of(Xnest)
     Y, backprop_layer = model._layers[0](flatten_nested(Xnest), is_train)
@@ -42,6 +38,5 @@ def init(
     Y: Optional[NestedT[OutItemT]] = None,
 ) -> None:
     model.layers[0].initialize(
-        X=flatten_nested(X) if X is not None else None,
-        Y=model.ops.xp.hstack(Y) if Y is not None else None,
+        X=flatten_nested(X) if X is not None else None, Y=model.ops.xp.hstack(Y) if Y is not None else None
     )

@@ -12,18 +12,10 @@ OutT = Tuple[Any, ...]
 @registry.layers("with_getitem.v1")
 def with_getitem(idx: int, layer: Model) -> Model[InT, OutT]:
     """A layer applied to one item of a tuple; the others pass through."""
-    return Model(
-        f"with_getitem({layer.name})",
-        forward,
-        init=init,
-        layers=[layer],
-        attrs={"idx": idx},
-    )
+    return Model(f"with_getitem({layer.name})", forward, init=init, layers=[layer], attrs={"idx": idx})
 
 
-def forward(
-    model: Model[InT, OutT], items: InT, is_train: bool
-) -> Tuple[OutT, Callable]:
+def forward(model: Model[InT, OutT], items: InT, is_train: bool) -> Tuple[OutT, Callable]:
     idx = model.attrs["idx"]
     Y_i, backprop_item = model._layers[0](items[idx], is_train)
 
@@ -33,13 +25,9 @@ def forward(
     return _replace(items, idx, Y_i), backprop
 
 
-def init(
-    model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
-) -> None:
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     idx = model.attrs["idx"]
-    model.layers[0].initialize(
-        X=None if X is None else X[idx], Y=None if Y is None else Y[idx]
-    )
+    model.layers[0].initialize(X=None if X is None else X[idx], Y=None if Y is None else Y[idx])
 
 
 def _replace(items: Any, idx: int, item: Any) -> Any:

@@ -12,27 +12,15 @@ SeqT = TypeVar("SeqT", Padded, Ragged, List2d, List[Floats2d], List[Ints2d])
 
 @registry.layers("with_list.v1")
 def with_list(
-    layer: Model[
-        Union[List[Floats2d], List[Ints2d]], Union[List[Floats2d], List[Ints2d]]
-    ],
+    layer: Model[Union[List[Floats2d], List[Ints2d]], Union[List[Floats2d], List[Ints2d]]],
 ) -> Model[SeqT, SeqT]:
     """A layer for lists of arrays, applied to a Ragged, a Padded or a list."""
-    return Model(
-        f"with_list({layer.name})",
-        forward,
-        init=init,
-        layers=[layer],
-        dims=dims_of(layer),
-    )
+    return Model(f"with_list({layer.name})", forward, init=init, layers=[layer], dims=dims_of(layer))
 
 
-def forward(
-    model: Model[SeqT, SeqT], Xseq: SeqT, is_train: bool
-) -> Tuple[SeqT, Callable]:
+def forward(model: Model[SeqT, SeqT], Xseq: SeqT, is_train: bool) -> Tuple[SeqT, Callable]:
     return run_through(as_list, model, Xseq, is_train)
 
 
-def init(
-    model: Model[SeqT, SeqT], X: Optional[SeqT] = None, Y: Optional[SeqT] = None
-) -> None:
+def init(model: Model[SeqT, SeqT], X: Optional[SeqT] = None, Y: Optional[SeqT] = None) -> None:
     init_through(as_list, model, X, Y)

@@ -9,11 +9,7 @@ _ModelT = TypeVar("_ModelT", bound=Model)
 
 
 def with_nvtx_range(
-    layer: _ModelT,
-    name: Optional[str] = None,
-    *,
-    forward_color: int = -1,
-    backprop_color: int = -1,
+    layer: _ModelT, name: Optional[str] = None, *, forward_color: int = -1, backprop_color: int = -1
 ) -> _ModelT:
     """Mark both passes of a layer as NVTX ranges, which NVIDIA's profilers show.
 

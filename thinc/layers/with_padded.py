@@ -18,22 +18,12 @@ def with_padded(layer: Model[Padded, Padded]) -> Model[SeqT, SeqT]:
     Also to the four arrays of a Padded in a tuple, and to an array (T, B, nI) whose B
     sequences all have T steps.
     """
-    return Model(
-        f"with_padded({layer.name})",
-        forward,
-        init=init,
-        layers=[layer],
-        dims=dims_of(layer),
-    )
+    return Model(f"with_padded({layer.name})", forward, init=init, layers=[layer], dims=dims_of(layer))
 
 
-def forward(
-    model: Model[SeqT, SeqT], Xseq: SeqT, is_train: bool
-) -> Tuple[SeqT, Callable]:
+def forward(model: Model[SeqT, SeqT], Xseq: SeqT, is_train: bool) -> Tuple[SeqT, Callable]:
     return run_through(as_padded, model, Xseq, is_train)
 
 
-def init(
-    model: Model[SeqT, SeqT], X: Optional[SeqT] = None, Y: Optional[SeqT] = None
-) -> None:
+def init(model: Model[SeqT, SeqT], X: Optional[SeqT] = None, Y: Optional[SeqT] = None) -> None:
     init_through(as_padded, model, X, Y)

@@ -17,13 +17,9 @@ def with_ragged(layer: Model[Ragged, Ragged]) -> Model[SeqT, SeqT]:
     return Model(f"with_ragged({layer.name})", forward, init=init, layers=[layer])
 
 
-def forward(
-    model: Model[SeqT, SeqT], Xseq: SeqT, is_train: bool
-) -> Tuple[SeqT, Callable]:
+def forward(model: Model[SeqT, SeqT], Xseq: SeqT, is_train: bool) -> Tuple[SeqT, Callable]:
     return run_through(as_ragged, model, Xseq, is_train)
 
 
-def init(
-    model: Model[SeqT, SeqT], X: Optional[SeqT] = None, Y: Optional[SeqT] = None
-) -> None:
+def init(model: Model[SeqT, SeqT], X: Optional[SeqT] = None, Y: Optional[SeqT] = None) -> None:
     init_through(as_ragged, model, X, Y)

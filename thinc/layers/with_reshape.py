@@ -13,13 +13,7 @@ OutT = TypeVar("OutT", bound=Array2d)
 @registry.layers("with_reshape.v1")
 def with_reshape(layer: Model[OutT, OutT]) -> Model[InT, InT]:
     """A layer for matrices, applied to all rows.  X (B, T, nI) -> Y (B, T, nO)."""
-    return Model(
-        f"with_reshape({layer.name})",
-        forward,
-        init=init,
-        layers=[layer],
-        dims={"nO": None, "nI": None},
-    )
+    return Model(f"with_reshape({layer.name})", forward, init=init, layers=[layer], dims={"nO": None, "nI": None})
 
 
 def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callable]:
@@ -32,14 +26,9 @@ def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callab
     return cast(InT, Y.reshape(shape[:2] + Y.shape[1:])), backprop
 
 
-def init(
-    model: Model[InT, InT], X: Optional[Array3d] = None, Y: Optional[Array3d] = None
-) -> None:
+def init(model: Model[InT, InT], X: Optional[Array3d] = None, Y: Optional[Array3d] = None) -> None:
     layer = model.layers[0]
-    layer.initialize(
-        X=None if X is None else _rows(X),
-        Y=None if Y is None else _rows(Y),
-    )
+    layer.initialize(X=None if X is None else _rows(X), Y=None if Y is None else _rows(Y))
     for name in ("nO", "nI"):
         if layer.has_dim(name):
             model.set_dim(name, layer.get_dim(name))

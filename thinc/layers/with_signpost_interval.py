@@ -11,20 +11,14 @@ __all__ = ["with_signpost_interval"]
 _ModelT = TypeVar("_ModelT", bound=Model)
 
 
-def with_signpost_interval(
-    layer: _ModelT,
-    signposter: "os_signpost.Signposter",
-    name: Optional[str] = None,
-) -> _ModelT:
+def with_signpost_interval(layer: _ModelT, signposter: "os_signpost.Signposter", name: Optional[str] = None) -> _ModelT:
     """Mark what a layer does as intervals that Apple's Instruments show.
 
     The layer itself is changed and returned.  The intervals are "{name} init", "{name}
     forward" and "{name} backprop".
     """
     if not compat.has_os_signpost:
-        raise ValueError(
-            "with_signpost_interval layer requires the 'os_signpost' package"
-        )
+        raise ValueError("with_signpost_interval layer requires the 'os_signpost' package")
     layer_forward, layer_init = layer._func, layer.init
     name = layer.name if name is None else name
 

@@ -87,20 +87,13 @@ class JaxShim(Shim):
         output, vjp = self._vjp(self._leaves, inputs.args, inputs.kwargs, rng)
 
         def backprop(d_output: Any) -> ArgsKwargs:
-            d_leaves, d_args, d_kwargs = self._backprop(
-                vjp, _complete(output, d_output)
-            )
+            d_leaves, d_args, d_kwargs = self._backprop(vjp, _complete(output, d_output))
             if self._grads is None:
                 self._grads = list(d_leaves)
             else:
-                self._grads = [
-                    new if _is_empty(new) else old + new
-                    for old, new in zip(self._grads, d_leaves)
-                ]
+                self._grads = [new if _is_empty(new) else old + new for old, new in zip(self._grads, d_leaves)]
             tree_map = compat.jax.tree_util.tree_map
-            return ArgsKwargs(
-                args=tree_map(_or_none, d_args), kwargs=tree_map(_or_none, d_kwargs)
-            )
+            return ArgsKwargs(args=tree_map(_or_none, d_args), kwargs=tree_map(_or_none, d_kwargs))
 
         return output, backprop
 
@@ -142,9 +135,7 @@ class JaxShim(Shim):
 
     def copy(self):
         """A copy with an id of its own. Arrays of JAX never change: both can use them."""
-        copied = type(self)(
-            self._model, self.cfg, self._optimizer, self.params, self._jit
-        )
+        copied = type(self)(self._model, self.cfg, self._optimizer, self.params, self._jit)
         copied._rng = self._rng
         return copied
 
@@ -171,16 +162,14 @@ class JaxShim(Shim):
         arrays = message["params"]
         if set(arrays) != set(self._names):
             raise ValueError(
-                "JaxShim: the data has the parameters "
-                f"{sorted(arrays)}, the function {sorted(self._names)}"
+                f"JaxShim: the data has the parameters {sorted(arrays)}, the function {sorted(self._names)}"
             )
         leaves = []
         for name, leaf in zip(self._names, self._leaves):
             value = arrays[name]
             if tuple(value.shape) != leaf.shape:
                 raise ValueError(
-                    f"JaxShim: parameter {name} has shape {tuple(value.shape)} in the "
-                    f"data, {leaf.shape} here"
+                    f"JaxShim: parameter {name} has shape {tuple(value.shape)} in the data, {leaf.shape} here"
                 )
             leaves.append(self._like(leaf, value))
         self.cfg = message["config"]
@@ -222,8 +211,7 @@ def _or_none(grad: Any) -> Any:
 
 def _no_backprop(grads: Any) -> Any:
     raise RuntimeError(
-        "The callback of a predict call has no gradient. Use begin_update, or call the "
-        "model with is_train=True"
+        "The callback of a predict call has no gradient. Use begin_update, or call the model with is_train=True"
     )
 
 

@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any, Iterator, List
 from .. import compat
 from ..optimizers import Optimizer
 from ..types import ArgsKwargs, FloatsXd
-from ..util import (
-    convert_recursive,
-    get_array_module,
-    is_mxnet_array,
-    mxnet2xp,
-    xp2mxnet,
-)
+from ..util import convert_recursive, get_array_module, is_mxnet_array, mxnet2xp, xp2mxnet
 from .shim import Shim, _next_id
 
 if TYPE_CHECKING:
@@ -123,16 +117,12 @@ class MXNetShim(Shim):
         elif device_type == "gpu":
             ctx = compat.mxnet.gpu(device_id)
         else:
-            raise ValueError(
-                f"Unexpected device_type: {device_type}. Try 'cpu' or 'gpu'."
-            )
+            raise ValueError(f"Unexpected device_type: {device_type}. Try 'cpu' or 'gpu'.")
         self._model.collect_params().reset_ctx(ctx)
 
     def to_bytes(self):
         """The config and the block's parameter file, as msgpack."""
-        return compat.srsly.msgpack_dumps(
-            {"config": self.cfg, "state": _parameter_bytes(self._model)}
-        )
+        return compat.srsly.msgpack_dumps({"config": self.cfg, "state": _parameter_bytes(self._model)})
 
     def from_bytes(self, bytes_data):
         message = compat.srsly.msgpack_loads(bytes_data)
@@ -165,8 +155,7 @@ def _concat(arrays: List[FloatsXd]) -> FloatsXd:
 
 def _no_backprop(grads: Any) -> Any:
     raise RuntimeError(
-        "The callback of a predict call has no gradient. Use begin_update, or call the "
-        "model with is_train=True"
+        "The callback of a predict call has no gradient. Use begin_update, or call the model with is_train=True"
     )
 
 

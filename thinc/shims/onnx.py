@@ -55,10 +55,7 @@ class OnnxShim(Shim):
         Arguments are its inputs in order, keywords by name.
         """
         if self._session is None:
-            raise ValueError(
-                "OnnxShim holds no graph: give OnnxWrapper a path or bytes, or load "
-                "saved bytes first"
-            )
+            raise ValueError("OnnxShim holds no graph: give OnnxWrapper a path or bytes, or load saved bytes first")
         feed = self._feed(inputs)
         outputs = self._session.run(None, feed)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
@@ -66,18 +63,12 @@ class OnnxShim(Shim):
     def _feed(self, inputs: ArgsKwargs) -> Dict[str, Any]:
         names = [node.name for node in self._inputs]
         if len(inputs.args) > len(names):
-            raise ValueError(
-                f"OnnxWrapper: got {len(inputs.args)} arguments, but the graph has the "
-                f"inputs {names}"
-            )
+            raise ValueError(f"OnnxWrapper: got {len(inputs.args)} arguments, but the graph has the inputs {names}")
         given = {**dict(zip(names, inputs.args)), **inputs.kwargs}
         unknown = [name for name in given if name not in names]
         missing = [name for name in names if name not in given]
         if unknown or missing:
-            raise ValueError(
-                f"OnnxWrapper: the graph has the inputs {names}; missing are {missing}, "
-                f"unknown {unknown}"
-            )
+            raise ValueError(f"OnnxWrapper: the graph has the inputs {names}; missing are {missing}, unknown {unknown}")
         return {node.name: _fit(node, given[node.name]) for node in self._inputs}
 
     def finish_update(self, optimizer: Optimizer):
@@ -85,9 +76,7 @@ class OnnxShim(Shim):
 
     def copy(self):
         """A copy with an id of its own. The graph never changes: both can use it."""
-        copied = type(self)(
-            None, self.cfg, self._optimizer, self._providers, self._session_options
-        )
+        copied = type(self)(None, self.cfg, self._optimizer, self._providers, self._session_options)
         if self._session is not None:
             copied._model = self._model
             copied._session, copied._inputs = self._session, self._inputs

@@ -57,10 +57,7 @@ class PyTorchShim(Shim):
         self._mixed_precision = mixed_precision
         self._serialize_model = serialize_model or default_serialize_torch_model
         self._deserialize_model = deserialize_model or default_deserialize_torch_model
-        if (
-            isinstance(get_current_ops(), CupyOps)
-            and "pytorch" not in context_pools.get()
-        ):
+        if isinstance(get_current_ops(), CupyOps) and "pytorch" not in context_pools.get():
             # One pool for both: what one frees, the other can use.
             set_gpu_allocator("pytorch")
             compat.cupy.get_default_memory_pool().free_all_blocks()
@@ -100,21 +97,11 @@ class PyTorchShim(Shim):
             output = self._model(*inputs.args, **inputs.kwargs)
 
         def backprop(grads: ArgsKwargs) -> ArgsKwargs:
-            grads.kwargs["grad_tensors"] = self._grad_scaler.scale(
-                grads.kwargs["grad_tensors"], inplace=True
-            )
+            grads.kwargs["grad_tensors"] = self._grad_scaler.scale(grads.kwargs["grad_tensors"], inplace=True)
             compat.torch.autograd.backward(*grads.args, **grads.kwargs)
-            parameter_grads = (
-                p.grad for p in self._model.parameters() if p.grad is not None
-            )
-            input_grads = (
-                x.grad
-                for x in iterate_recursive(_is_leaf, inputs)
-                if x.grad is not None
-            )
-            found_inf = self._grad_scaler.unscale(
-                itertools.chain(parameter_grads, input_grads)
-            )
+            parameter_grads = (p.grad for p in self._model.parameters() if p.grad is not None)
+            input_grads = (x.grad for x in iterate_recursive(_is_leaf, inputs) if x.grad is not None)
+            found_inf = self._grad_scaler.unscale(itertools.chain(parameter_grads, input_grads))
 
             def gradient(x: Any) -> Any:
                 # Torch keeps gradients for leaves only, and warns if asked for others.
@@ -139,9 +126,7 @@ class PyTorchShim(Shim):
             if grad is None:
                 continue
             if not self._grad_scaler.found_inf:
-                param, _ = optimizer(
-                    (self.id, name), _for_optimizer(parameter), _for_optimizer(grad)
-                )
+                param, _ = optimizer((self.id, name), _for_optimizer(parameter), _for_optimizer(grad))
                 updated = xp2torch(param, device=parameter.device)
                 data = parameter.data
                 # Ours update in place, so that there is mostly nothing to copy. The
@@ -207,9 +192,7 @@ class PyTorchShim(Shim):
 
     def to_bytes(self):
         """The config and the state dict, as msgpack."""
-        return compat.srsly.msgpack_dumps(
-            {"config": self.cfg, "state": self._serialize_model(self._model)}
-        )
+        return compat.srsly.msgpack_dumps({"config": self.cfg, "state": self._serialize_model(self._model)})
 
     def from_bytes(self, bytes_data):
         device = get_torch_default_device()
@@ -227,18 +210,14 @@ def default_serialize_torch_model(model: Any) -> bytes:
     return buffer.getvalue()
 
 
-def default_deserialize_torch_model(
-    model: Any, state_bytes: bytes, device: "torch.device"
-) -> Any:
+def default_deserialize_torch_model(model: Any, state_bytes: bytes, device: "torch.device") -> Any:
     """Load a state dict into the module; nothing but tensors is unpickled."""
     if model is None:
         raise ValueError(
             "PyTorchShim holds no torch module to load parameters into. Build the model "
             "first, or give a deserialize_model that makes the module"
         )
-    state = compat.torch.load(
-        BytesIO(state_bytes), map_location=device, weights_only=True
-    )
+    state = compat.torch.load(BytesIO(state_bytes), map_location=device, weights_only=True)
     model.load_state_dict(state)
     model.to(device)
     return model
@@ -272,13 +251,8 @@ def _is_leaf(obj: Any) -> bool:
 
 def _no_backprop(grads: Any) -> Any:
     raise RuntimeError(
-        "The callback of a predict call has no gradient. Use begin_update, or call the "
-        "model with is_train=True"
+        "The callback of a predict call has no gradient. Use begin_update, or call the model with is_train=True"
     )
 
 
-__all__ = [
-    "PyTorchShim",
-    "default_deserialize_torch_model",
-    "default_serialize_torch_model",
-]
+__all__ = ["PyTorchShim", "default_deserialize_torch_model", "default_serialize_torch_model"]

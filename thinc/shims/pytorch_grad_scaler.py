@@ -38,9 +38,7 @@ class PyTorchGradScaler:
         """Move the state to a device. It is numbers on the host, so there is nothing to do."""
 
     def scale(
-        self,
-        tensors: Union["torch.Tensor", Iterable["torch.Tensor"]],
-        inplace=False,
+        self, tensors: Union["torch.Tensor", Iterable["torch.Tensor"]], inplace=False
     ) -> Union["torch.Tensor", List["torch.Tensor"]]:
         """The tensors times the scale: one for one, a list for several."""
         if not self._enabled:
@@ -51,15 +49,11 @@ class PyTorchGradScaler:
             items = list(tensors)
             if all(is_torch_array(item) for item in items):
                 return [self._scale_tensor(item, inplace) for item in items]
-        raise ValueError(
-            "Input to gradient scaling must be a Tensor or Iterable[Tensor]"
-        )
+        raise ValueError("Input to gradient scaling must be a Tensor or Iterable[Tensor]")
 
     def _scale_tensor(self, tensor: Any, inplace: bool) -> Any:
         if not compat.has_torch_amp:
-            raise ValueError(
-                "Gradient scaling is not supported, requires capable GPU and torch>=1.9.0"
-            )
+            raise ValueError("Gradient scaling is not supported, requires capable GPU and torch>=1.9.0")
         if not tensor.is_cuda:
             raise ValueError(
                 "Gradient scaling is only supported for CUDA tensors. "
@@ -78,9 +72,7 @@ class PyTorchGradScaler:
         torch = compat.torch
         for device, group in by_device.items():
             found = torch.zeros((1,), dtype=torch.float32, device=device)
-            inverse = torch.full(
-                (1,), 1.0 / self._scale, dtype=torch.float32, device=device
-            )
+            inverse = torch.full((1,), 1.0 / self._scale, dtype=torch.float32, device=device)
             torch._amp_foreach_non_finite_check_and_unscale_(group, found, inverse)
             if bool(found.item()):
                 self._found_inf = True

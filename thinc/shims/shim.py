@@ -38,9 +38,7 @@ class Shim:
 
     def finish_update(self, optimizer):
         """Update the parameters with the gradients collected so far."""
-        raise NotImplementedError(
-            f"{type(self).__name__} does not implement finish_update"
-        )
+        raise NotImplementedError(f"{type(self).__name__} does not implement finish_update")
 
     @contextmanager
     def use_params(self, params) -> Iterator[None]:
@@ -72,9 +70,7 @@ class Shim:
         raise NotImplementedError(f"{type(self).__name__} does not implement to_bytes")
 
     def from_bytes(self, data) -> "Shim":
-        raise NotImplementedError(
-            f"{type(self).__name__} does not implement from_bytes"
-        )
+        raise NotImplementedError(f"{type(self).__name__} does not implement from_bytes")
 
 
 def _next_id() -> int:

@@ -11,14 +11,7 @@ import catalogue
 from .. import compat
 from ..optimizers import Optimizer
 from ..types import ArgsKwargs, ArrayXd
-from ..util import (
-    convert_recursive,
-    get_array_module,
-    is_xp_array,
-    iterate_recursive,
-    tensorflow2xp,
-    xp2tensorflow,
-)
+from ..util import convert_recursive, get_array_module, is_xp_array, iterate_recursive, tensorflow2xp, xp2tensorflow
 from .shim import Shim, _next_id
 
 keras_model_fns = catalogue.create("thinc", "keras", entry_points=True)
@@ -88,9 +81,7 @@ class TensorFlowShim(Shim):
 
         def backprop(d_output: Any) -> ArgsKwargs:
             variables = list(self._model.trainable_variables)
-            grads = tape.gradient(
-                output, watched + variables, output_gradients=d_output
-            )
+            grads = tape.gradient(output, watched + variables, output_gradients=d_output)
             self._add_gradients(variables, grads[len(watched) :])
             by_input = zip(watched, grads)
 
@@ -116,9 +107,7 @@ class TensorFlowShim(Shim):
     def _add_gradients(self, variables: List[Any], grads: List[Any]) -> None:
         tf = compat.tensorflow
         dense = [
-            tf.zeros(variable.shape, dtype=variable.dtype)
-            if grad is None
-            else tf.convert_to_tensor(grad)
+            tf.zeros(variable.shape, dtype=variable.dtype) if grad is None else tf.convert_to_tensor(grad)
             for variable, grad in zip(variables, grads)
         ]
         if self.gradients is None:
@@ -130,8 +119,7 @@ class TensorFlowShim(Shim):
     def finish_update(self, optimizer: Optimizer):
         if self.gradients is None:
             raise ValueError(
-                "There are no gradients for optimization. Be sure to call begin_update "
-                "before calling finish_update."
+                "There are no gradients for optimization. Be sure to call begin_update before calling finish_update."
             )
         variables = self._model.trainable_variables
         values = [tensorflow2xp(tensor) for tensor in map(_value, variables)]
@@ -203,9 +191,7 @@ class TensorFlowShim(Shim):
 
     def to_device(self, device_type: str, device_id: int):
         if device_type not in ("cpu", "gpu"):
-            raise ValueError(
-                f"Unexpected device_type: {device_type}. Try 'cpu' or 'gpu'."
-            )
+            raise ValueError(f"Unexpected device_type: {device_type}. Try 'cpu' or 'gpu'.")
         if device_type == "cpu" and not compat.has_tensorflow_gpu:
             return  # it is there, and nowhere else it could be
         name = "/CPU" if device_type == "cpu" else f"/GPU:{device_id}"
@@ -220,9 +206,7 @@ class TensorFlowShim(Shim):
         """
         if hasattr(self._model, "catalogue_name"):
             return self._model.catalogue_name, self._model.get_weights()
-        return compat.srsly.msgpack_dumps(
-            {"config": self._model.to_json(), "weights": self._model.get_weights()}
-        )
+        return compat.srsly.msgpack_dumps({"config": self._model.to_json(), "weights": self._model.get_weights()})
 
     def from_bytes(self, data):
         if isinstance(data, bytes):
@@ -275,9 +259,7 @@ def _remake(model: Any) -> Any:
     """A new model of the same architecture with the same weights."""
     if hasattr(model, "catalogue_name"):
         arguments: ArgsKwargs = model.eg_args
-        made = keras_model_fns.get(model.catalogue_name)(
-            *arguments.args, **arguments.kwargs
-        )
+        made = keras_model_fns.get(model.catalogue_name)(*arguments.args, **arguments.kwargs)
         made = maybe_handshake_model(made)
     else:
         made = _keras_of(model).models.clone_model(model)

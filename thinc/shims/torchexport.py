@@ -37,9 +37,7 @@ class TorchExportShim(PyTorchShim):
             )
         # The module runs the program, and both share their parameters.
         module = None if program is None else program.module()
-        super().__init__(
-            module, config, optimizer, mixed_precision, grad_scaler, device
-        )
+        super().__init__(module, config, optimizer, mixed_precision, grad_scaler, device)
         self._program = program
 
     def _set_mode(self, training: bool) -> None:
@@ -59,9 +57,7 @@ class TorchExportShim(PyTorchShim):
 
     def to_bytes(self):
         """The config and the program with its parameters, as msgpack."""
-        return compat.srsly.msgpack_dumps(
-            {"config": self.cfg, "program": _save(self._program)}
-        )
+        return compat.srsly.msgpack_dumps({"config": self.cfg, "program": _save(self._program)})
 
     def from_bytes(self, bytes_data):
         device = get_torch_default_device()

@@ -35,9 +35,7 @@ class TorchScriptShim(PyTorchShim):
     def to_bytes(self):
         buffer = BytesIO()
         compat.torch.jit.save(self._model, buffer)
-        return compat.srsly.msgpack_dumps(
-            {"config": self.cfg, "model": buffer.getvalue()}
-        )
+        return compat.srsly.msgpack_dumps({"config": self.cfg, "model": buffer.getvalue()})
 
     def from_bytes(self, bytes_data):
         device = get_torch_default_device()

@@ -20,10 +20,10 @@ namespace {
 
 constexpr size_t arena_line = 64;
 #ifdef __SANITIZE_ADDRESS__
-constexpr size_t arena_most = 0;  // a block that is kept hides its use after being freed,
+constexpr size_t arena_most = 0;           // a block that is kept hides its use after being freed,
 constexpr size_t arena_mapped = SIZE_MAX;  // a mapping what lies beyond its end
 #else
-constexpr size_t arena_most = size_t(256) << 20;  // bytes that a thread keeps
+constexpr size_t arena_most = size_t(256) << 20;    // bytes that a thread keeps
 constexpr size_t arena_mapped = size_t(128) << 10;  // bytes of the smallest mapping
 #endif
 

@@ -11,9 +11,7 @@ from typing import Any, Callable, Dict, Tuple
 _HERE = Path(__file__).resolve().parent
 # The formulas: beside the package in a source tree, inside it in an installation.
 _INCLUDE = next(
-    folder
-    for folder in (_HERE.parents[2] / "include" / "thinc", _HERE.parents[1] / "include")
-    if folder.is_dir()
+    folder for folder in (_HERE.parents[2] / "include" / "thinc", _HERE.parents[1] / "include") if folder.is_dir()
 )
 
 # The headers hold loops for the CPU, too, which NVRTC must not take for host code.

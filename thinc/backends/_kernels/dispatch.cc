@@ -12,8 +12,8 @@
 
 namespace thinc {
 
-#define THINC_DECLARE(isa) \
-  namespace isa { \
+#define THINC_DECLARE(isa)    \
+  namespace isa {             \
   const KernelTable* table(); \
   }
 THINC_DECLARE(base)
@@ -63,7 +63,8 @@ struct Level {
 
 bool always() { return true; }
 
-const Level levels[] = {  // from the least to the most demanding
+const Level levels[] = {
+    // from the least to the most demanding
     {"base", base::table, always},
 #ifdef THINC_HAS_AVX2
     {"avx2", avx2::table, cpu_has_avx2},

@@ -42,10 +42,14 @@ THINC_FN void gather_rows(T* y, const T* const* rows, size_t O) {
 template <bool first, class T>
 THINC_FN void gather_up_to_4_rows(T* y, const T* const* rows, size_t n, size_t O) {
   switch (n) {
-    case 1: return gather_rows<1, first>(y, rows, O);
-    case 2: return gather_rows<2, first>(y, rows, O);
-    case 3: return gather_rows<3, first>(y, rows, O);
-    case 4: return gather_rows<4, first>(y, rows, O);
+    case 1:
+      return gather_rows<1, first>(y, rows, O);
+    case 2:
+      return gather_rows<2, first>(y, rows, O);
+    case 3:
+      return gather_rows<3, first>(y, rows, O);
+    case 4:
+      return gather_rows<4, first>(y, rows, O);
   }
 }
 

@@ -1,6 +1,6 @@
-// The kernels of one dtype: kernels.cu includes this file once for each, with `real` the type and KERNEL(name) the head of
-// a kernel. See there for the conventions.
-// N rows, B sequences, T all rows (`rows` here), I and O widths, P pieces, W window, V rows of a table.
+// The kernels of one dtype: kernels.cu includes this file once for each, with `real` the type and KERNEL(name) the head
+// of a kernel. See there for the conventions. N rows, B sequences, T all rows (`rows` here), I and O widths, P pieces,
+// W window, V rows of a table.
 
 // X (n, P): the first of equal pieces wins, a later NaN never does
 
@@ -263,8 +263,7 @@ KERNEL(backprop_layer_norm)(real* dX, const real* dY, const real* X, const real*
 }
 
 // sums (parts, O): of X, or of X times the normalized H, over a part of the rows each
-KERNEL(sum_rows)(real* sums, const real* X, const real* H, const real* mu, const real* rstd, i64 parts, i64 N,
-                 i64 O) {
+KERNEL(sum_rows)(real* sums, const real* X, const real* H, const real* mu, const real* rstd, i64 parts, i64 N, i64 O) {
   const i64 size = (N + parts - 1) / parts;
   THINC_EACH(i, parts * O) {
     const i64 start = i / O * size, end = start + size < N ? start + size : N, o = i % O;
@@ -323,8 +322,8 @@ KERNEL(lstm_gates)(real* G, real* C, real* Y, const real* A, const real* b, cons
   }
 }
 
-KERNEL(backprop_lstm_gates)(real* dA, real* dC, const real* dY, const real* G, const real* C, const real* C_prev,
-                            i64 R, i64 O) {
+KERNEL(backprop_lstm_gates)(real* dA, real* dC, const real* dY, const real* G, const real* C, const real* C_prev, i64 R,
+                            i64 O) {
   THINC_EACH(i, R * O) {
     const i64 r = i / O, at = r * O;
     backprop_lstm_unit(dA + 4 * at, dC + at, dY + at, G + 4 * at, C + at, C_prev + at, O, i % O);

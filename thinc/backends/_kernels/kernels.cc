@@ -1,4 +1,5 @@
-// All kernels of one CPU level. Compiled once per level with THINC_ISA naming its namespace and the flags of that level.
+// All kernels of one CPU level. Compiled once per level with THINC_ISA naming its namespace and the flags of that
+// level.
 //
 // Nothing here may have external linkage but `table()`: the linker merges weak symbols (templates, inline functions,
 // anything from std::) across levels, and an AVX-512 copy could then run on an old CPU. Hence the unnamed namespace in

@@ -1,9 +1,9 @@
 // The loops on a GPU, over the formulas of include/thinc. cuda.py joins the headers and this file into one source.
 //
-// Every kernel exists for float and double as `name_f32` and `name_f64`, has C linkage, and walks its elements in strides
-// of the whole grid: results do not depend on the shape of a launch, and each element is written by one thread, so that
-// they are the same every time. The two exceptions, which add at places that threads may share, take `lanes`: 1 makes
-// them run in order.
+// Every kernel exists for float and double as `name_f32` and `name_f64`, has C linkage, and walks its elements in
+// strides of the whole grid: results do not depend on the shape of a launch, and each element is written by one thread,
+// so that they are the same every time. The two exceptions, which add at places that threads may share, take `lanes`: 1
+// makes them run in order.
 //
 // Kernels that only move or map elements (storage_kernels.cu) exist for numbers of 16 bits, too: `_f16` and `_bf16`.
 // Sizes are int64, numbers double, lengths and indices int32; a null array means "none". Sequences are given by `ends`,
@@ -50,8 +50,8 @@ __device__ __forceinline__ T warp_max(T x) {
 }
 
 // The rows of this warp: one at a time, and all threads of a warp in the same one.
-#define THINC_EACH_ROW(n, N)                                                                    \
-  const int lane = threadIdx.x % WARP;                                                          \
+#define THINC_EACH_ROW(n, N)           \
+  const int lane = threadIdx.x % WARP; \
   for (i64 n = ((i64)blockIdx.x * blockDim.x + threadIdx.x) / WARP; n < (N); n += (i64)gridDim.x * blockDim.x / WARP)
 
 // The sequence that row t is in: the first whose end is behind t.
@@ -125,9 +125,11 @@ __device__ __forceinline__ double block_sum(double* of_warp, double x) {
 template <class T, int kind>
 __device__ __forceinline__ void step_between(T* const* a, i64 start, i64 end, const StepNumbers<T>& s) {
   if (a[4]) {
-    for (i64 i = start + threadIdx.x; i < end; i += blockDim.x) step_one<T, kind, true>(s, a[0], a[1], a[2], a[3], a[4], i);
+    for (i64 i = start + threadIdx.x; i < end; i += blockDim.x)
+      step_one<T, kind, true>(s, a[0], a[1], a[2], a[3], a[4], i);
   } else {
-    for (i64 i = start + threadIdx.x; i < end; i += blockDim.x) step_one<T, kind, false>(s, a[0], a[1], a[2], a[3], a[4], i);
+    for (i64 i = start + threadIdx.x; i < end; i += blockDim.x)
+      step_one<T, kind, false>(s, a[0], a[1], a[2], a[3], a[4], i);
   }
 }
 
@@ -179,19 +181,19 @@ using namespace thinc::THINC_ISA;
 // ---- one for all
 
 // Y (B, L, O) from B arrays of lengths[b] rows, zeros behind them; list2padded: Y (L, B, O).
-#define THINC_PAD(T, suffix)                                                                                         \
-  extern "C" __global__ void list2padded_##suffix(T* Y, const uint64_t* arrays, const int* lengths, i64 B, i64 L,    \
-                                                  i64 O) {                                                           \
-    THINC_EACH(i, L * B * O) {                                                                                       \
-      const i64 t = i / (B * O), b = i / O % B;                                                                      \
-      Y[i] = t < lengths[b] ? ((const T*)arrays[b])[t * O + i % O] : T(0);                                           \
-    }                                                                                                                \
-  }                                                                                                                  \
-  extern "C" __global__ void pad_##suffix(T* Y, const uint64_t* arrays, const int* lengths, i64 B, i64 L, i64 O) {   \
-    THINC_EACH(i, B * L * O) {                                                                                       \
-      const i64 b = i / (L * O), at = i % (L * O);                                                                   \
-      Y[i] = at < lengths[b] * O ? ((const T*)arrays[b])[at] : T(0);                                                 \
-    }                                                                                                                \
+#define THINC_PAD(T, suffix)                                                                                       \
+  extern "C" __global__ void list2padded_##suffix(T* Y, const uint64_t* arrays, const int* lengths, i64 B, i64 L,  \
+                                                  i64 O) {                                                         \
+    THINC_EACH(i, L * B * O) {                                                                                     \
+      const i64 t = i / (B * O), b = i / O % B;                                                                    \
+      Y[i] = t < lengths[b] ? ((const T*)arrays[b])[t * O + i % O] : T(0);                                         \
+    }                                                                                                              \
+  }                                                                                                                \
+  extern "C" __global__ void pad_##suffix(T* Y, const uint64_t* arrays, const int* lengths, i64 B, i64 L, i64 O) { \
+    THINC_EACH(i, B * L * O) {                                                                                     \
+      const i64 b = i / (L * O), at = i % (L * O);                                                                 \
+      Y[i] = at < lengths[b] * O ? ((const T*)arrays[b])[at] : T(0);                                               \
+    }                                                                                                              \
   }
 THINC_PAD(float, f32)
 THINC_PAD(double, f64)

@@ -1,6 +1,7 @@
 // Maxout, window features and reductions of ragged sequences.
 // N rows, B sequences, T all rows, O width, P pieces, W window. Every output is written whole, whatever it held before.
-// A sum runs over the rows of its own sequence in one fixed order, so a result does not depend on the rest of the batch.
+// A sum runs over the rows of its own sequence in one fixed order, so a result does not depend on the rest of the
+// batch.
 #pragma once
 
 #include <string.h>
@@ -9,7 +10,8 @@
 
 THINC_BEGIN
 
-// x if `keep`, else 0, by a mask on the bits: written as a choice, compilers make it a branch, which random data defeat.
+// x if `keep`, else 0, by a mask on the bits: written as a choice, compilers make it a branch, which random data
+// defeat.
 THINC_FN float only_if(bool keep, float x) {
   uint32_t bits;
   memcpy(&bits, &x, sizeof x);
@@ -141,14 +143,22 @@ THINC_FN void add_rows(T* sums, const T* X, size_t stride, size_t O) {
 template <bool first, class T>
 THINC_FN void add_up_to_8_rows(T* sums, const T* X, size_t stride, size_t n, size_t O) {
   switch (n) {
-    case 1: return add_rows<1, first>(sums, X, stride, O);
-    case 2: return add_rows<2, first>(sums, X, stride, O);
-    case 3: return add_rows<3, first>(sums, X, stride, O);
-    case 4: return add_rows<4, first>(sums, X, stride, O);
-    case 5: return add_rows<5, first>(sums, X, stride, O);
-    case 6: return add_rows<6, first>(sums, X, stride, O);
-    case 7: return add_rows<7, first>(sums, X, stride, O);
-    case 8: return add_rows<8, first>(sums, X, stride, O);
+    case 1:
+      return add_rows<1, first>(sums, X, stride, O);
+    case 2:
+      return add_rows<2, first>(sums, X, stride, O);
+    case 3:
+      return add_rows<3, first>(sums, X, stride, O);
+    case 4:
+      return add_rows<4, first>(sums, X, stride, O);
+    case 5:
+      return add_rows<5, first>(sums, X, stride, O);
+    case 6:
+      return add_rows<6, first>(sums, X, stride, O);
+    case 7:
+      return add_rows<7, first>(sums, X, stride, O);
+    case 8:
+      return add_rows<8, first>(sums, X, stride, O);
   }
 }
 

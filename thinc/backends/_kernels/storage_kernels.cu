@@ -3,19 +3,19 @@
 
 // ---- activations: two kernels for each row of THE LIST
 
-#define THINC_ACTIVATION(name, Act, n_params)                                                                   \
-  KERNEL(name)(stored* y, const stored* x, double p0, double p1, double p2, double p3, i64 n) {                     \
-    const double p[4] = {p0, p1, p2, p3};                                                                       \
-    const Act<real> act(p);                                                                                     \
-    THINC_EACH(i, n) y[i] = stored(act.forward(real(x[i])));                                                                  \
-  }                                                                                                             \
-  KERNEL(backprop_##name)(stored* dx, const stored* dy, const stored* x, const stored* y, double p0, double p1,   \
-                          double p2, double p3, i64 n) {                                                        \
-    const double p[4] = {p0, p1, p2, p3};                                                                       \
-    const Act<real> act(p);                                                                                     \
-    const bool reads_x = Act<real>::saved != Saved::Y, reads_y = Act<real>::saved != Saved::X;                  \
-    THINC_EACH(i, n)                                                                                            \
-    dx[i] = stored(act.backward(real(dy[i]), reads_x ? real(x[i]) : real(0), reads_y ? real(y[i]) : real(0)));  \
+#define THINC_ACTIVATION(name, Act, n_params)                                                                    \
+  KERNEL(name)(stored * y, const stored* x, double p0, double p1, double p2, double p3, i64 n) {                 \
+    const double p[4] = {p0, p1, p2, p3};                                                                        \
+    const Act<real> act(p);                                                                                      \
+    THINC_EACH(i, n) y[i] = stored(act.forward(real(x[i])));                                                     \
+  }                                                                                                              \
+  KERNEL(backprop_##name)(stored * dx, const stored* dy, const stored* x, const stored* y, double p0, double p1, \
+                          double p2, double p3, i64 n) {                                                         \
+    const double p[4] = {p0, p1, p2, p3};                                                                        \
+    const Act<real> act(p);                                                                                      \
+    const bool reads_x = Act<real>::saved != Saved::Y, reads_y = Act<real>::saved != Saved::X;                   \
+    THINC_EACH(i, n)                                                                                             \
+    dx[i] = stored(act.backward(real(dy[i]), reads_x ? real(x[i]) : real(0), reads_y ? real(y[i]) : real(0)));   \
   }
 THINC_ACTIVATIONS(THINC_ACTIVATION)
 #undef THINC_ACTIVATION

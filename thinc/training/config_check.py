@@ -7,17 +7,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List
 
-from .api import Config, ConfigValidationError, Model, Optimizer, registry
+from ..api import Config, ConfigValidationError, Model, Optimizer, registry
+from ..loss import Loss
 from .datasets import Corpus
-from .loss import Loss
-from .training import Settings
+from .loop import Settings
 
-SECTIONS: Dict[str, Any] = {
-    "corpus": Corpus,
-    "model": Model,
-    "optimizer": Optimizer,
-    "training": Settings,
-}
+SECTIONS: Dict[str, Any] = {"corpus": Corpus, "model": Model, "optimizer": Optimizer, "training": Settings}
 
 
 class ConfigProblem(ValueError):
@@ -43,9 +38,7 @@ def settle(path: Path, overrides: Dict[str, Any]) -> Settled:
         config = Config().from_disk(path, overrides=overrides)
         problems = list(find_problems(config))
         if problems:
-            raise ConfigProblem(
-                f"{path}:\n" + "\n".join(f"  {problem}" for problem in problems)
-            )
+            raise ConfigProblem(f"{path}:\n" + "\n".join(f"  {problem}" for problem in problems))
         config = registry.fill(config)
         built = registry.resolve(config)
     except ConfigProblem:
@@ -54,11 +47,7 @@ def settle(path: Path, overrides: Dict[str, Any]) -> Settled:
         raise ConfigProblem(f"{path}: {e}") from e
     except UnicodeDecodeError as e:
         raise ConfigProblem(f"{path} is not a text: {e}") from e
-    except (
-        ValueError,
-        TypeError,
-        LookupError,
-    ) as e:  # from a function that a block names
+    except (ValueError, TypeError, LookupError) as e:  # from a function that a block names
         raise ConfigProblem(f"{path}: [{_failing_section(config)}] {e}") from e
     for name, kind in SECTIONS.items():
         if name != "training" and not isinstance(built[name], kind):
@@ -66,9 +55,7 @@ def settle(path: Path, overrides: Dict[str, Any]) -> Settled:
                 f"{path}: [{name}] must describe a {kind.__name__}, but gives a {type(built[name]).__name__}"
             )
     settings = Settings(**built["training"])
-    return Settled(
-        config, built["corpus"], built["model"], built["optimizer"], settings
-    )
+    return Settled(config, built["corpus"], built["model"], built["optimizer"], settings)
 
 
 def _failing_section(config: Dict[str, Any], above: str = "") -> str:
@@ -105,9 +92,7 @@ def _settings_problems(block: Dict[str, Any]) -> Iterator[str]:
         kind = known[key].type if key in known else None
         if kind is None:
             yield f"[training] {key} = {value!r}: unknown key.{_did_you_mean(key, known)}"
-        elif kind is int and (
-            not isinstance(value, int) or isinstance(value, bool) or value < 0
-        ):
+        elif kind is int and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
             yield f"[training] {key} = {value!r}: expected a number of at least 0"
         elif key in ("batch_size", "max_epochs") and value == 0:
             yield f"[training] {key} = {value!r}: expected a number of at least 1"
@@ -121,9 +106,7 @@ def _settings_problems(block: Dict[str, Any]) -> Iterator[str]:
             yield f"[training] needs {name}, a block [training.{name}] with @losses"
 
 
-def _block_problems(
-    section: str, block: Dict[str, Any], required: bool = False
-) -> Iterator[str]:
+def _block_problems(section: str, block: Dict[str, Any], required: bool = False) -> Iterator[str]:
     names = [key for key in block if key.startswith("@")]
     if not names:
         if required:
@@ -137,21 +120,12 @@ def _block_problems(
             yield from _block_problems(f"{section}.{key}", value)
 
 
-_REGISTRY = {
-    "corpus": "datasets",
-    "model": "layers",
-    "optimizer": "optimizers",
-    "training.loss": "losses",
-}
+_REGISTRY = {"corpus": "datasets", "model": "layers", "optimizer": "optimizers", "training.loss": "losses"}
 
 
 def _call_problems(section: str, at_name: str, block: Dict[str, Any]) -> Iterator[str]:
     kind, name = at_name[1:], block[at_name]
-    catalogues = [
-        n
-        for n in vars(registry)
-        if not n.startswith("_") and hasattr(getattr(registry, n), "get_all")
-    ]
+    catalogues = [n for n in vars(registry) if not n.startswith("_") and hasattr(getattr(registry, n), "get_all")]
     if kind not in catalogues:
         yield f"[{section}] {at_name} = {name!r}: there is no registry {kind!r}.{_did_you_mean(kind, catalogues)}"
         return
@@ -183,11 +157,7 @@ def _brief(value: Any) -> str:
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
     close: List[str] = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return (
-        f" Did you mean {close[0]!r}?"
-        if close
-        else f" Known: {', '.join(sorted(known)[:20])}"
-    )
+    return f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(sorted(known)[:20])}"
 
 
 __all__ = ["ConfigProblem", "Settled", "find_problems", "settle"]

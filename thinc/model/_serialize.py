@@ -13,11 +13,11 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Union
 
-from . import compat
-from .util import convert_recursive, is_xp_array
+from .. import compat
+from ..util import convert_recursive, is_xp_array
 
 if TYPE_CHECKING:
-    from .model import Model
+    from . import Model
 
 PathT = Union[Path, str]
 
@@ -62,9 +62,7 @@ def to_dict(self: "Model") -> Dict[str, List[Any]]:
         dims = {name: node.maybe_get_dim(name) for name in node.dim_names}
         msg["nodes"].append({"index": i, "name": node.name, "dims": dims, "refs": refs})
         msg["attrs"].append(_attrs_to_dict(node))
-        msg["params"].append(
-            {name: node.maybe_get_param(name) for name in node.param_names}
-        )
+        msg["params"].append({name: node.maybe_get_param(name) for name in node.param_names})
         msg["shims"].append([shim.to_bytes() for shim in node.shims])
     return msg
 
@@ -113,8 +111,7 @@ def from_dict(self: "Model", msg: Dict) -> "Model":
         shim_data = msg["shims"][i]
         if len(shim_data) > len(node.shims):
             raise ValueError(
-                f"Cannot load layer '{node.name}': the data has {len(shim_data)} "
-                f"shims, the layer {len(node.shims)}"
+                f"Cannot load layer '{node.name}': the data has {len(shim_data)} shims, the layer {len(node.shims)}"
             )
         for shim, data in zip(node.shims, shim_data):
             shim.from_bytes(data)
@@ -140,9 +137,7 @@ def can_from_dict(self: "Model", msg: Dict, *, strict: bool = True) -> bool:
     )
 
 
-def _can_load_node(
-    node: "Model", *, info: Dict, attrs: Dict, params: Dict, shims: List, strict: bool
-) -> bool:
+def _can_load_node(node: "Model", *, info: Dict, attrs: Dict, params: Dict, shims: List, strict: bool) -> bool:
     if strict and info["name"] != node.name:
         return False
     if len(shims) != len(node.shims):
@@ -167,9 +162,7 @@ def to_bytes(self: "Model") -> bytes:
     def to_numpy(array: Any) -> Any:
         return self.ops.to_numpy(array, byte_order="<")
 
-    return compat.srsly.msgpack_dumps(
-        convert_recursive(is_xp_array, to_numpy, self.to_dict())
-    )
+    return compat.srsly.msgpack_dumps(convert_recursive(is_xp_array, to_numpy, self.to_dict()))
 
 
 def from_bytes(self: "Model", bytes_data: bytes) -> "Model":

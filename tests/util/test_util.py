@@ -53,9 +53,7 @@ def test_to_categorical(labels, n_classes, smoothing, dtype):
     n = n_classes or max(labels) + 1
     if smoothing and n < 2:
         return
-    rows = to_categorical(
-        numpy.array(labels, dtype=dtype), n_classes, label_smoothing=smoothing
-    )
+    rows = to_categorical(numpy.array(labels, dtype=dtype), n_classes, label_smoothing=smoothing)
     expected = [
         [1 - smoothing if j == label else (smoothing / (n - 1) if smoothing else 0.0)]
         for label in labels
@@ -175,9 +173,7 @@ def test_conversion_by_hand():
     assert doubled["k"].args == (8,)
     assert doubled["k"].kwargs == {"a": 10}
     # A match is not looked into.
-    assert list(iterate_recursive(lambda o: isinstance(o, list), [[1], 2])) == [
-        [[1], 2]
-    ]
+    assert list(iterate_recursive(lambda o: isinstance(o, list), [[1], 2])) == [[[1], 2]]
 
 
 def test_partial_keeps_the_docstring():

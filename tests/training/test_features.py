@@ -7,20 +7,13 @@ import numpy
 import pytest
 from murmurhash import hash_unicode
 
-from thinc import features
 from thinc.api import registry
-from thinc.features import token_attributes, word_shape
+from thinc.training import features
+from thinc.training.features import token_attributes, word_shape
 
 
 @pytest.mark.parametrize(
-    "word,shape",
-    [
-        ("McGill-90", "XxXxxx-dd"),
-        ("aaaaaaa", "xxx"),
-        ("2024", "ddd"),
-        ("", ""),
-        ("Ä…", "X…"),
-    ],
+    "word,shape", [("McGill-90", "XxXxxx-dd"), ("aaaaaaa", "xxx"), ("2024", "ddd"), ("", ""), ("Ä…", "X…")]
 )
 def test_word_shape(word, shape):
     assert word_shape(word) == shape

@@ -21,9 +21,9 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import numpy
 import srsly
 
-from .api import Model, Optimizer, fix_random_seed, to_categorical
+from ..api import Model, Optimizer, fix_random_seed, to_categorical
+from ..loss import Loss
 from .datasets import MISSING, Data, Examples
-from .loss import Loss
 
 
 class TrainingError(RuntimeError):
@@ -40,9 +40,7 @@ class Progress:
     items: int = 0  # words, texts or images trained on, in all
     seconds: float = 0.0  # spent training, over all sessions of the run
     loss: float = 0.0  # of this epoch so far
-    score: Optional[float] = (
-        None  # accuracy on the held-out examples; set at the end of an epoch
-    )
+    score: Optional[float] = None  # accuracy on the held-out examples; set at the end of an epoch
     best_score: float = -1.0
     best_epoch: int = -1
     history: List[Dict[str, Any]] = field(default_factory=list)
@@ -65,11 +63,7 @@ class Settings:
 
 
 def train(
-    model: Model,
-    optimizer: Optimizer,
-    data: Data,
-    settings: Settings,
-    progress: Optional[Progress] = None,
+    model: Model, optimizer: Optimizer, data: Data, settings: Settings, progress: Optional[Progress] = None
 ) -> Iterator[Progress]:
     """Train an initialized model, yielding the progress for the caller to show, save or stop by.
 
@@ -79,9 +73,7 @@ def train(
     """
     progress = progress or Progress()
     train_data, calculate_loss = data.train, settings.loss
-    while progress.epoch < settings.max_epochs and not _out_of_patience(
-        progress, settings
-    ):
+    while progress.epoch < settings.max_epochs and not _out_of_patience(progress, settings):
         batches = shuffled_batches(len(train_data), settings, progress.epoch)
         progress.steps = len(batches)
         for indices in batches[progress.step :]:
@@ -107,10 +99,7 @@ def train(
             progress.score = evaluate(model, data.dev, settings.batch_size)
             optimizer.last_score = progress.score
             if progress.score > progress.best_score:
-                progress.best_score, progress.best_epoch = (
-                    progress.score,
-                    progress.epoch,
-                )
+                progress.best_score, progress.best_epoch = (progress.score, progress.epoch)
             progress.history.append(
                 {
                     "epoch": progress.epoch + 1,
@@ -128,11 +117,7 @@ def train(
 
 def _out_of_patience(progress: Progress, settings: Settings) -> bool:
     waited = progress.epoch - 1 - progress.best_epoch
-    return (
-        bool(settings.patience)
-        and progress.best_epoch >= 0
-        and waited >= settings.patience
-    )
+    return bool(settings.patience) and progress.best_epoch >= 0 and waited >= settings.patience
 
 
 def initialize(model: Model, data: Data, seed: int = 0) -> None:
@@ -150,9 +135,7 @@ def initialize(model: Model, data: Data, seed: int = 0) -> None:
 def shuffled_batches(n: int, settings: Settings, epoch: int) -> List[numpy.ndarray]:
     """The numbers of the examples in each batch. The order depends on seed and epoch alone."""
     order = numpy.random.RandomState([settings.seed, epoch]).permutation(n)
-    return [
-        order[i : i + settings.batch_size] for i in range(0, n, settings.batch_size)
-    ]
+    return [order[i : i + settings.batch_size] for i in range(0, n, settings.batch_size)]
 
 
 def select(examples: Examples, indices: numpy.ndarray) -> Tuple[Any, Any]:
@@ -182,9 +165,7 @@ def evaluate(model: Model, examples: Examples, batch_size: int = 128) -> float:
         right += int(((flat == gold) & (gold != MISSING)).sum())
         known += int((gold != MISSING).sum())
     if not known:
-        raise TrainingError(
-            "There is nothing to score: the held-out part has no labelled examples"
-        )
+        raise TrainingError("There is nothing to score: the held-out part has no labelled examples")
     return right / known
 
 
@@ -200,18 +181,14 @@ def predict_classes(model: Model, X: Any) -> Any:
 # Checkpoints
 
 
-def save_checkpoint(
-    path: Path, model: Model, optimizer: Optimizer, progress: Progress
-) -> None:
+def save_checkpoint(path: Path, model: Model, optimizer: Optimizer, progress: Progress) -> None:
     """All that a run needs to go on, in one file that is replaced as a whole or not at all."""
     random_state: Any = numpy.random.get_state()
     message = {
         "model": model.to_bytes(),
         "keys": [[node.id, *(shim.id for shim in node.shims)] for node in model.walk()],
         "optimizer": optimizer.to_bytes(),
-        "progress": {
-            name: getattr(progress, name) for name in progress.__dataclass_fields__
-        },
+        "progress": {name: getattr(progress, name) for name in progress.__dataclass_fields__},
         "numpy_random": [random_state[0], random_state[1].tolist(), *random_state[2:]],
         "python_random": _to_lists(random.getstate()),
     }
@@ -227,21 +204,11 @@ def load_checkpoint(path: Path, model: Model, optimizer: Optimizer) -> Progress:
         message = srsly.msgpack_loads(path.read_bytes())
         model.from_bytes(message["model"])
         # Ids are counted anew in each process, so the optimizer's keys are matched by place in the tree.
-        new_ids = [
-            [node.id, *(shim.id for shim in node.shims)] for node in model.walk()
-        ]
-        ids = {
-            old: new
-            for olds, news in zip(message["keys"], new_ids)
-            for old, new in zip(olds, news)
-        }
-        optimizer.from_bytes(
-            message["optimizer"], rename=lambda key: (ids[key[0]], key[1])
-        )
+        new_ids = [[node.id, *(shim.id for shim in node.shims)] for node in model.walk()]
+        ids = {old: new for olds, news in zip(message["keys"], new_ids) for old, new in zip(olds, news)}
+        optimizer.from_bytes(message["optimizer"], rename=lambda key: (ids[key[0]], key[1]))
     except (ValueError, KeyError, TypeError) as e:
-        raise TrainingError(
-            f"{path} is not a checkpoint of this model and optimizer: {e}"
-        ) from e
+        raise TrainingError(f"{path} is not a checkpoint of this model and optimizer: {e}") from e
     name, keys, *rest = message["numpy_random"]
     numpy.random.set_state((name, numpy.array(keys, dtype="uint32"), *rest))
     random.setstate(_to_tuples(message["python_random"]))
@@ -263,9 +230,7 @@ def _to_lists(value: Any) -> Any:
 
 
 def _to_tuples(value: Any) -> Any:
-    return (
-        tuple(_to_tuples(item) for item in value) if isinstance(value, list) else value
-    )
+    return tuple(_to_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def most_frequent_baseline(data: Data) -> float:
@@ -282,10 +247,7 @@ def most_frequent_baseline(data: Data) -> float:
                 by_tag[tag] = by_tag.get(tag, 0) + 1
                 totals[tag] = totals.get(tag, 0) + 1
     common = max(totals, key=lambda tag: totals[tag])
-    best = {
-        word: max(by_tag, key=lambda tag: by_tag[tag])
-        for word, by_tag in counts.items()
-    }
+    best = {word: max(by_tag, key=lambda tag: by_tag[tag]) for word, by_tag in counts.items()}
     pairs = [
         (best.get(word, common), tag)
         for words, tags in zip(data.dev.X, data.dev.Y)

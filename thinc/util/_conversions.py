@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, Optional, cast
 
 import numpy
 
-from . import compat
-from .backends import CupyOps, MPSOps, NumpyOps, Ops, get_current_ops
-from .types import ArrayXd
+from .. import compat
+from ..backends import CupyOps, MPSOps, NumpyOps, Ops, get_current_ops
+from ..types import ArrayXd
 
 if TYPE_CHECKING:
     import jax
@@ -143,9 +143,7 @@ def get_torch_default_device() -> "torch.device":
 
 
 def xp2torch(
-    xp_tensor: ArrayXd,
-    requires_grad: bool = False,
-    device: Optional["torch.device"] = None,
+    xp_tensor: ArrayXd, requires_grad: bool = False, device: Optional["torch.device"] = None
 ) -> "torch.Tensor":
     """Array -> torch tensor, on `device` or the device of the current ops.
 
@@ -191,9 +189,7 @@ def torch2xp(torch_tensor: "torch.Tensor", *, ops: Optional[Ops] = None) -> Arra
     return compat.cupy.asarray(array)
 
 
-def xp2tensorflow(
-    xp_tensor: ArrayXd, requires_grad: bool = False, as_variable: bool = False
-) -> "tf.Tensor":
+def xp2tensorflow(xp_tensor: ArrayXd, requires_grad: bool = False, as_variable: bool = False) -> "tf.Tensor":
     """Array -> TensorFlow tensor or, with `as_variable`, a tf.Variable.
 
     A numpy array is copied: TensorFlow aborts on memory that is not aligned to 64
@@ -270,9 +266,7 @@ def for_jax(array: numpy.ndarray) -> numpy.ndarray:
     """The array itself if JAX can read it, else a copy: in native byte order, and with
     numbers of 32 bits where JAX would cut off the rest in silence."""
     if array.dtype.kind not in "biufc":
-        raise TypeError(
-            f"xp2jax: expected an array of numbers, got dtype {array.dtype}"
-        )
+        raise TypeError(f"xp2jax: expected an array of numbers, got dtype {array.dtype}")
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.itemsize >= 8 and not compat.jax.config.jax_enable_x64:

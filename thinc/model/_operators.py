@@ -5,7 +5,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Callable, Dict
 
 if TYPE_CHECKING:
-    from .model import Model
+    from . import Model
 
 # The default is shared by all threads, so it is replaced and never written to.
 context_operators: ContextVar[Dict[str, Callable]] = ContextVar(

@@ -9,13 +9,7 @@ import pytest
 
 from tests.toy_models import forward, linear, linear_init, names, node
 from thinc.backends import NumpyOps, Ops
-from thinc.model import (
-    Model,
-    change_attr_values,
-    context_operators,
-    set_dropout_rate,
-    wrap_model_recursive,
-)
+from thinc.model import Model, change_attr_values, context_operators, set_dropout_rate, wrap_model_recursive
 
 # -- The tree
 
@@ -26,9 +20,7 @@ def diamond():
     return node("c", layers=[b, a, b]), b, a
 
 
-@pytest.mark.parametrize(
-    "order,expected", [("bfs", "cba"), ("dfs_pre", "cba"), ("dfs_post", "abc")]
-)
+@pytest.mark.parametrize("order,expected", [("bfs", "cba"), ("dfs_pre", "cba"), ("dfs_post", "abc")])
 def test_walk(order, expected):
     assert names(diamond()[0].walk(order=order)) == expected
 
@@ -121,13 +113,7 @@ def test_attrs_over_the_tree():
 
 def test_copy():
     shim = numpy.zeros(3)  # anything with a copy method
-    inner = node(
-        "inner",
-        dims={"nO": 2},
-        params={"W": numpy.ones(2), "b": None},
-        attrs={"list": [1]},
-        shims=[shim],
-    )
+    inner = node("inner", dims={"nO": 2}, params={"W": numpy.ones(2), "b": None}, attrs={"list": [1]}, shims=[shim])
     inner.set_grad("W", numpy.ones(2))
     outside = node("outside")
     model = Model(
@@ -188,9 +174,7 @@ def test_to_cpu_converts_params_and_moves_shims():
             self.device = (device_type, device_id)
 
     shim = Device()
-    model = node(
-        params={"W": numpy.ones(2, dtype="d"), "b": None}, shims=[shim], ops=Ops()
-    )
+    model = node(params={"W": numpy.ones(2, dtype="d"), "b": None}, shims=[shim], ops=Ops())
     model.set_grad("W", numpy.ones(2, dtype="d"))
     assert node(layers=[model]).to_cpu() is None
     assert isinstance(model.ops, NumpyOps)
@@ -247,9 +231,7 @@ def test_operators_do_not_merge_and_come_back():
 def test_operators_are_of_one_thread():
     seen = []
     with Model.define_operators({"+": lambda a, b: None}):
-        thread = threading.Thread(
-            target=lambda: seen.append(Model._context_operators.get())
-        )
+        thread = threading.Thread(target=lambda: seen.append(Model._context_operators.get()))
         thread.start()
         thread.join()
     assert seen == [{}]

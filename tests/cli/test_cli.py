@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy
 import pytest
 
-import thinc.training
+import thinc.training.loop
 from tests.shared import ROOT
-from tests.test_datasets import conllu_text
+from tests.training.test_datasets import conllu_text
 from thinc.api import Config, Model, SequenceCategoricalCrossentropy, registry
 from thinc.backends._kernels import elementwise, gemm
 from thinc.cli import CONFIGS, _StopFlag, load, main, ready_configs
@@ -84,25 +84,14 @@ def start(*words, **kwargs):
     """The command in a process of its own."""
     command = [sys.executable, "-m", "thinc", *map(str, words)]
     env = {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": "/"}
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=env,
-        **kwargs,
-    )
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, **kwargs)
 
 
 def test_train_evaluate_predict(folder, capsys):
-    assert (
-        main(["train", "run.cfg", "--output", "out", "--training.max_epochs=12"]) == 0
-    )
+    assert main(["train", "run.cfg", "--output", "out", "--training.max_epochs=12"]) == 0
     shown = capsys.readouterr().out
     assert "4 labels" in shown and "words/s" in shown and "Saved in out" in shown
-    metrics = [
-        json.loads(line) for line in Path("out/metrics.jsonl").read_text().splitlines()
-    ]
+    metrics = [json.loads(line) for line in Path("out/metrics.jsonl").read_text().splitlines()]
     best = max(entry["score"] for entry in metrics)
     assert best > 0.9
     saved = Config().from_disk("out/config.cfg")
@@ -125,10 +114,7 @@ def test_a_saved_model_predicts_the_same_bits_in_another_process(folder):
     )
     outputs = [
         subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            text=True,
-            env={"PYTHONPATH": str(ROOT)},
+            [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}
         ).stdout
         for _ in range(2)
     ]
@@ -138,22 +124,10 @@ def test_a_saved_model_predicts_the_same_bits_in_another_process(folder):
 
 
 BAD = [
-    (
-        ["--training.max_epoch=3"],
-        r"\[training\] max_epoch = 3: unknown key. Did you mean 'max_epochs'",
-    ),
-    (
-        ["--training.batch_size=0"],
-        r"\[training\] batch_size = 0: expected a number of at least 1",
-    ),
-    (
-        ["--optimizer.learnrate=1"],
-        r"\[optimizer\] learnrate = 1: .*Did you mean 'learn_rate'",
-    ),
-    (
-        ["--optimizer.@optimizers=Adm.v1"],
-        r"'Adm.v1': no such name.*Did you mean 'Adam.v1'",
-    ),
+    (["--training.max_epoch=3"], r"\[training\] max_epoch = 3: unknown key. Did you mean 'max_epochs'"),
+    (["--training.batch_size=0"], r"\[training\] batch_size = 0: expected a number of at least 1"),
+    (["--optimizer.learnrate=1"], r"\[optimizer\] learnrate = 1: .*Did you mean 'learn_rate'"),
+    (["--optimizer.@optimizers=Adm.v1"], r"'Adm.v1': no such name.*Did you mean 'Adam.v1'"),
     (["--corpus.tag=pos"], "expected one of upos"),
     (["--optimizer.learn_rate=fast"], "learn_rate"),
     (["--verbose"], "unknown argument --verbose"),
@@ -177,21 +151,14 @@ def test_sections_are_checked(folder, capsys):
     Path("run.cfg").write_text(text)
     assert main(["train", "run.cfg"]) == 2
     error = capsys.readouterr().err
-    assert (
-        "[optimiser] is not a section" in error and "Did you mean 'optimizer'" in error
-    )
+    assert "[optimiser] is not a section" in error and "Did you mean 'optimizer'" in error
     assert "the section [optimizer] is missing" in error
     assert main(["train", "nowhere.cfg"]) == 2
     assert "there is no config nowhere.cfg" in capsys.readouterr().err
 
 
 def test_widths_that_do_not_fit_are_refused(folder, capsys):
-    assert (
-        main(
-            ["train", "run.cfg", "--output", "out", "--model.*.tag.layer.*.output.nI=9"]
-        )
-        == 2
-    )
+    assert main(["train", "run.cfg", "--output", "out", "--model.*.tag.layer.*.output.nI=9"]) == 2
     error = capsys.readouterr().err
     assert "nO=8" in error and "nI=9" in error
     assert not Path("out").exists()
@@ -199,10 +166,7 @@ def test_widths_that_do_not_fit_are_refused(folder, capsys):
 
 @pytest.mark.parametrize(
     "name,content,message",
-    [
-        ("dev.conllu", None, "no file dev.conllu"),
-        ("dev.conllu", "", "held-out part of the corpus is empty"),
-    ],
+    [("dev.conllu", None, "no file dev.conllu"), ("dev.conllu", "", "held-out part of the corpus is empty")],
 )
 def test_a_corpus_that_is_not_there(folder, capsys, name, content, message):
     Path(name).unlink()
@@ -239,12 +203,7 @@ def weights(folder):
     X, Y = [["w0"]], [numpy.eye(4, dtype="f")[:1]]
     model.initialize(X=X, Y=Y)
     load_checkpoint(folder / "checkpoint.bin", model, settled.optimizer)
-    return [
-        node.get_param(name)
-        for node in model.walk()
-        for name in node.param_names
-        if node.has_param(name)
-    ]
+    return [node.get_param(name) for node in model.walk() for name in node.param_names if node.has_param(name)]
 
 
 def wait_for(path, process):
@@ -259,14 +218,7 @@ def wait_for(path, process):
 @pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
 def test_a_stopped_run_goes_on_and_ends_the_same(folder, how):
     """Killed at whatever step it had reached."""
-    words = [
-        "train",
-        "run.cfg",
-        "--checkpoint-every",
-        "3",
-        "--training.max_epochs=40",
-        "--training.patience=0",
-    ]
+    words = ["train", "run.cfg", "--checkpoint-every", "3", "--training.max_epochs=40", "--training.patience=0"]
     assert main([*words, "--output", "whole"]) == 0
     process = start(*words, "--output", "parts", cwd=folder)
     wait_for(Path("parts/checkpoint.bin"), process)
@@ -291,12 +243,7 @@ def test_info_imports_no_framework(folder):
         "import sys; from thinc.cli import main; main(['info']);"
         "print(*{'torch', 'tensorflow', 'jax', 'cupy', 'mxnet'} & set(sys.modules), 'end')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": str(ROOT)},
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)})
     assert done.stdout.splitlines()[-1].strip() == "end", done
     for word in ("CPU level", "gemm engine", "linked BLAS", "threads", "torch", "GPU"):
         assert word in done.stdout
@@ -309,8 +256,8 @@ def test_ready_configs_are_the_documented_ones():
 
 @pytest.mark.parametrize("name", ready_configs())
 def test_ready_configs_describe_models(name):
-    from thinc._config_check import settle
     from thinc.cli import CONFIGS
+    from thinc.training.config_check import settle
 
     settled = settle(CONFIGS / f"{name}.cfg", {})
     assert isinstance(settled.model, Model)
@@ -350,14 +297,14 @@ def test_a_run_in_another_thread(folder):
 @pytest.mark.parametrize("at", [1, 2])
 def test_interrupted_in_process(folder, monkeypatch, capsys, at):
     """Ctrl-C in an evaluation: once, the step is finished and the way on is said."""
-    whole = thinc.training.evaluate
+    whole = thinc.training.loop.evaluate
 
     def interrupted(*args):
         for _ in range(at):
             signal.raise_signal(signal.SIGINT)
         return whole(*args)
 
-    monkeypatch.setattr(thinc.training, "evaluate", interrupted)
+    monkeypatch.setattr(thinc.training.loop, "evaluate", interrupted)
     assert main(["train", "run.cfg", "--output", "out"]) == 130
     message = "--resume --output out" if at == 1 else "Interrupted."
     assert message in capsys.readouterr().err

@@ -46,12 +46,7 @@ def recorded_tree(filled=True):
         "inner",
         dims={"nO": 2 if filled else None, "nI": None},
         params={"W": W if filled else None, "b": None},
-        attrs={
-            "rate": 0.2 if filled else 0.0,
-            "flag": filled,
-            "skip": forward,
-            "items": [1, "two"] if filled else [],
-        },
+        attrs={"rate": 0.2 if filled else 0.0, "flag": filled, "skip": forward, "items": [1, "two"] if filled else []},
         shims=[FakeShim()],
     )
     refs = {"inner": inner if filled else None, "unset": None}
@@ -79,12 +74,7 @@ def test_dict():
     model = recorded_tree()
     msg = model.to_dict()
     assert list(msg) == ["nodes", "attrs", "params", "shims"]
-    assert msg["nodes"][0] == {
-        "index": 0,
-        "name": "root",
-        "dims": {},
-        "refs": {"inner": 1, "unset": None},
-    }
+    assert msg["nodes"][0] == {"index": 0, "name": "root", "dims": {}, "refs": {"inner": 1, "unset": None}}
     assert list(msg["nodes"][1]) == ["index", "name", "dims", "refs"]
     assert sorted(msg["attrs"][1]) == ["flag", "items", "rate"]
     assert msg["params"][1]["W"] is model.layers[0].get_param("W")
@@ -157,9 +147,7 @@ def test_data_that_does_not_fit():
     with pytest.raises(ValueError):
         node().from_dict({})
     with pytest.raises(ValueError, match="shims"):
-        node("root", layers=[node("inner", dims={"nO": None, "nI": None})]).from_bytes(
-            RECORDED
-        )
+        node("root", layers=[node("inner", dims={"nO": None, "nI": None})]).from_bytes(RECORDED)
 
 
 def test_name_is_loaded():

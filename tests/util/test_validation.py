@@ -6,15 +6,7 @@ from typing import List, Tuple
 import numpy
 import pytest
 
-from thinc.api import (
-    DataValidationError,
-    Linear,
-    Ragged,
-    chain,
-    data_validation,
-    reduce_mean,
-    with_array,
-)
+from thinc.api import DataValidationError, Linear, Ragged, chain, data_validation, reduce_mean, with_array
 from thinc.model import Model
 from thinc.types import Floats2d, Ints1d
 from thinc.util import DATA_VALIDATION, validate_fwd_input_output
@@ -23,9 +15,7 @@ X = numpy.zeros((2, 3), dtype="f")
 LISTS = [X, X[:1]]
 
 
-def takes_floats(
-    model: Model, X: Floats2d, is_train: bool
-) -> Tuple[Ints1d, object]: ...
+def takes_floats(model: Model, X: Floats2d, is_train: bool) -> Tuple[Ints1d, object]: ...
 
 
 def takes_lists(model: Model, X: List[Floats2d], is_train: bool): ...

@@ -3,10 +3,10 @@
 import numpy
 import pytest
 
-import thinc._errors
+import thinc.model._errors
 from tests.toy_models import linear, sequence
-from thinc._errors import describe
 from thinc.model import Model
+from thinc.model._errors import describe
 from thinc.types import Padded, Ragged
 
 
@@ -20,9 +20,7 @@ def test_error_names_its_layer():
     for run in (model.predict, model.begin_update, lambda X: model(X, False)):
         with pytest.raises(ValueError) as caught:
             run(numpy.ones((2, 6), dtype="f"))
-        assert notes_of(caught.value) == [
-            "Layer: sequence > linear (nO=3, nI=5; input float32 array of shape (2, 6))"
-        ]
+        assert notes_of(caught.value) == ["Layer: sequence > linear (nO=3, nI=5; input float32 array of shape (2, 6))"]
         assert "Layer" not in str(caught.value)
     model.layers[1].layers[0].set_param("W", numpy.ones((4, 9), dtype="f"))
     with pytest.raises(ValueError) as caught:
@@ -55,7 +53,7 @@ def test_error_keeps_its_type_text_and_notes(monkeypatch):
     assert error.__notes__ == ["from the user", note]
 
     # As Python 3.10 does not print notes, there the text grows instead.
-    monkeypatch.setattr(thinc._errors, "_SHOWS_NOTES", False)
+    monkeypatch.setattr(thinc.model._errors, "_SHOWS_NOTES", False)
     with pytest.raises(ValueError) as caught:
         fail(ValueError("some text")).predict(1)
     assert str(caught.value) == f"some text\n{note}"

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, cast
 
 import numpy
 
-from . import compat
+from .. import compat
+from ..backends import CupyOps, MPSOps, get_ops, set_current_ops
+from ..backends._dense import smoothed
+from ..types import ArgsKwargs, ArrayXd, DTypes, FloatsXd, IntsXd, Padded, Ragged, Shape
 from ._conversions import (
     assert_jax_installed,
     assert_mxnet_installed,
@@ -41,24 +44,7 @@ from ._conversions import (
     xp2tensorflow,
     xp2torch,
 )
-from ._validation import (
-    DATA_VALIDATION,
-    DataValidationError,
-    data_validation,
-    validate_fwd_input_output,
-)
-from .backends import CupyOps, MPSOps, get_ops, set_current_ops
-from .backends._dense import smoothed
-from .types import (
-    ArgsKwargs,
-    ArrayXd,
-    DTypes,
-    FloatsXd,
-    IntsXd,
-    Padded,
-    Ragged,
-    Shape,
-)
+from ._validation import DATA_VALIDATION, DataValidationError, data_validation, validate_fwd_input_output
 
 if TYPE_CHECKING:
     import cupy
@@ -183,14 +169,10 @@ def copy_array(dst: ArrayXd, src: ArrayXd) -> None:
     elif isinstance(dst, numpy.ndarray):
         numpy.copyto(dst, to_numpy(src))
     else:
-        raise ValueError(
-            f"copy_array: expected to copy into a numpy or cupy array, got {type(dst)}"
-        )
+        raise ValueError(f"copy_array: expected to copy into a numpy or cupy array, got {type(dst)}")
 
 
-def get_width(
-    X: Union[ArrayXd, Ragged, Padded, Sequence[ArrayXd]], *, dim: int = -1
-) -> int:
+def get_width(X: Union[ArrayXd, Ragged, Padded, Sequence[ArrayXd]], *, dim: int = -1) -> int:
     """The width of a batch, as layers infer nI and nO from it.
 
     Array (..., n) -> n; 1-d array of ids -> highest id + 1; list -> of its first
@@ -213,9 +195,7 @@ def get_width(
     return int(shape[dim])
 
 
-def to_categorical(
-    Y: IntsXd, n_classes: Optional[int] = None, *, label_smoothing: float = 0.0
-) -> FloatsXd:
+def to_categorical(Y: IntsXd, n_classes: Optional[int] = None, *, label_smoothing: float = 0.0) -> FloatsXd:
     """One-hot rows: ids (...) -> float32 (..., n_classes).
 
     With label_smoothing s the right class gets 1 - s and each other s / (n - 1)
@@ -237,18 +217,14 @@ def to_categorical(
 def check_smoothing(label_smoothing: float, n_classes: int) -> None:
     """ValueError unless the right class stays ahead of the others."""
     if label_smoothing < 0.0:
-        raise ValueError(
-            "Label-smoothing parameter has to be greater than or equal to 0, "
-            f"but found {label_smoothing}"
-        )
+        raise ValueError(f"Label-smoothing parameter has to be greater than or equal to 0, but found {label_smoothing}")
     if label_smoothing == 0.0:
         if n_classes == 0:
             raise ValueError("n_classes should be at least 1")
         return
     if n_classes <= 1:
         raise ValueError(
-            "n_classes should be greater than 1 when label smoothing is enabled, "
-            f"but {n_classes} was provided."
+            f"n_classes should be greater than 1 when label smoothing is enabled, but {n_classes} was provided."
         )
     limit = (n_classes - 1) / n_classes
     if label_smoothing >= limit:
@@ -261,9 +237,7 @@ def check_smoothing(label_smoothing: float, n_classes: int) -> None:
 # --------------------------------------------------------------------- nested data
 
 
-def convert_recursive(
-    is_match: Callable[[Any], bool], convert_item: Callable[[Any], Any], obj: Any
-) -> Any:
+def convert_recursive(is_match: Callable[[Any], bool], convert_item: Callable[[Any], Any], obj: Any) -> Any:
     """Rebuild nested ArgsKwargs, dicts, lists and tuples, converting each match.
 
     A match is not looked into. Anything else is kept as it is.
@@ -275,9 +249,7 @@ def convert_recursive(
         return ArgsKwargs.from_items(items)
     if isinstance(obj, dict):
         return {
-            convert_recursive(is_match, convert_item, key): convert_recursive(
-                is_match, convert_item, value
-            )
+            convert_recursive(is_match, convert_item, key): convert_recursive(is_match, convert_item, value)
             for key, value in obj.items()
         }
     if isinstance(obj, list):
@@ -302,9 +274,7 @@ def iterate_recursive(is_match: Callable[[Any], bool], obj: Any) -> Any:
             yield from iterate_recursive(is_match, item)
 
 
-def partial(
-    func: Callable[..., PartialT], *args: Any, **kwargs: Any
-) -> Callable[..., PartialT]:
+def partial(func: Callable[..., PartialT], *args: Any, **kwargs: Any) -> Callable[..., PartialT]:
     """functools.partial that keeps the docstring of the function."""
     wrapped = _functools_partial(func, *args, **kwargs)
     wrapped.__doc__ = func.__doc__
@@ -325,13 +295,9 @@ class ArrayInfo:
     def check_consistency(self, arr: ArrayXd) -> None:
         """Raise ValueError if the array has another shape or dtype."""
         if arr.shape != self.shape:
-            raise ValueError(
-                f"Shape mismatch in backprop. Y: {self.shape}, dY: {arr.shape}"
-            )
+            raise ValueError(f"Shape mismatch in backprop. Y: {self.shape}, dY: {arr.shape}")
         if arr.dtype != self.dtype:
-            raise ValueError(
-                f"Type mismatch in backprop. Y: {self.dtype}, dY: {arr.dtype}"
-            )
+            raise ValueError(f"Type mismatch in backprop. Y: {self.dtype}, dY: {arr.dtype}")
 
 
 @contextmanager
@@ -397,18 +363,13 @@ def require_gpu(gpu_id: int = 0) -> bool:
     """Use a GPU from here on. Returns True; ValueError if there is none."""
     if sys.platform == "darwin":
         if not compat.has_torch_mps:
-            raise ValueError(
-                "Cannot use GPU, installed PyTorch does not support MPS "
-                "(or PyTorch is not installed)"
-            )
+            raise ValueError("Cannot use GPU, installed PyTorch does not support MPS (or PyTorch is not installed)")
         if not compat.has_torch_mps_gpu:
             raise ValueError("Cannot use GPU, no Metal device found")
         set_current_ops(MPSOps())
         return True
     if not compat.has_cupy:
-        raise ValueError(
-            "Cannot use GPU, CuPy is not installed: pip install cupy-cuda12x"
-        )
+        raise ValueError("Cannot use GPU, CuPy is not installed: pip install cupy-cuda12x")
     if not compat.has_cupy_gpu:
         raise ValueError("No GPU devices detected")
     set_current_ops(CupyOps(device_id=gpu_id))

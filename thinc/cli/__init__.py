@@ -15,12 +15,13 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, TextIO, Tuple
 import numpy
 from tqdm import tqdm
 
-from . import features  # noqa: F401  (registers its layers)
-from ._config_check import ConfigProblem, Settled, settle
-from .about import __version__
-from .datasets import Corpus, DatasetError, tag_python
-from .training import (
+from ..about import __version__
+from ..training import (
+    ConfigProblem,
+    Corpus,
+    DatasetError,
     Progress,
+    Settled,
     TrainingError,
     count_items,
     evaluate,
@@ -29,11 +30,13 @@ from .training import (
     most_frequent_baseline,
     predict_classes,
     save_checkpoint,
+    settle,
+    tag_python,
     train,
     write_atomically,
 )
 
-CONFIGS = Path(__file__).parent / "configs"
+CONFIGS = Path(__file__).parent.parent / "training" / "configs"
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -55,9 +58,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="thinc", description="Train and use models that a config describes."
-    )
+    parser = argparse.ArgumentParser(prog="thinc", description="Train and use models that a config describes.")
     parser.add_argument("--version", action="version", version=f"thinc {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -66,58 +67,26 @@ def _parser() -> argparse.ArgumentParser:
         help="train a model",
         description="Train the model of a config. Values are overridden by --section.key=value.",
     )
-    command.add_argument(
-        "config",
-        help=f"a config file, or one that comes with thinc: {', '.join(ready_configs())}",
-    )
-    command.add_argument(
-        "--output",
-        type=Path,
-        default=None,
-        help="where model, config and metrics are saved",
-    )
-    command.add_argument(
-        "--resume", action="store_true", help="go on from the checkpoint in --output"
-    )
-    command.add_argument(
-        "--checkpoint-every",
-        type=int,
-        default=0,
-        metavar="N",
-        help="steps; default: each epoch",
-    )
+    command.add_argument("config", help=f"a config file, or one that comes with thinc: {', '.join(ready_configs())}")
+    command.add_argument("--output", type=Path, default=None, help="where model, config and metrics are saved")
+    command.add_argument("--resume", action="store_true", help="go on from the checkpoint in --output")
+    command.add_argument("--checkpoint-every", type=int, default=0, metavar="N", help="steps; default: each epoch")
     command.set_defaults(run=_train)
 
-    command = commands.add_parser(
-        "evaluate", help="score a trained model on the held-out part of its corpus"
-    )
+    command = commands.add_parser("evaluate", help="score a trained model on the held-out part of its corpus")
     command.add_argument("model", type=Path, help="the output folder of `thinc train`")
     command.set_defaults(run=_evaluate)
 
-    command = commands.add_parser(
-        "predict", help="label raw input with a trained model"
-    )
+    command = commands.add_parser("predict", help="label raw input with a trained model")
     command.add_argument("model", type=Path, help="the output folder of `thinc train`")
-    command.add_argument(
-        "input", type=Path, help="a text with one item a line, or what the corpus reads"
-    )
+    command.add_argument("input", type=Path, help="a text with one item a line, or what the corpus reads")
     command.set_defaults(run=_predict)
 
-    command = commands.add_parser(
-        "info", help="show version, CPU level, gemm engine, frameworks and devices"
-    )
+    command = commands.add_parser("info", help="show version, CPU level, gemm engine, frameworks and devices")
     command.set_defaults(run=_info)
 
-    command = commands.add_parser(
-        "demo",
-        help="train a tagger on this Python's own source and show what it learnt",
-    )
-    command.add_argument(
-        "--output",
-        type=Path,
-        default=Path("runs") / "demo",
-        help="where it is saved: %(default)s",
-    )
+    command = commands.add_parser("demo", help="train a tagger on this Python's own source and show what it learnt")
+    command.add_argument("--output", type=Path, default=Path("runs") / "demo", help="where it is saved: %(default)s")
     command.set_defaults(run=_demo)
     return parser
 
@@ -135,14 +104,10 @@ def _overrides(words: List[str]) -> Dict[str, Any]:
         word = queue.pop(0)
         name, equals, value = word[2:].partition("=")
         if not word.startswith("--") or "." not in name:
-            raise ConfigProblem(
-                f"unknown argument {word}. Overrides have the form --section.key=value"
-            )
+            raise ConfigProblem(f"unknown argument {word}. Overrides have the form --section.key=value")
         if not equals:
             if not queue:
-                raise ConfigProblem(
-                    f"{word} has no value. Overrides have the form --section.key=value"
-                )
+                raise ConfigProblem(f"{word} has no value. Overrides have the form --section.key=value")
             value = queue.pop(0)
         try:
             overrides[name] = json.loads(value)
@@ -165,15 +130,8 @@ def _config_path(name: str) -> Path:
 def _train(args: argparse.Namespace, overrides: Dict[str, Any]) -> int:
     settled = settle(_config_path(args.config), overrides)
     if args.resume and not args.output:
-        raise ConfigProblem(
-            "--resume needs --output, the folder of the run to go on with"
-        )
-    corpus, model, optimizer, settings = (
-        settled.corpus,
-        settled.model,
-        settled.optimizer,
-        settled.settings,
-    )
+        raise ConfigProblem("--resume needs --output, the folder of the run to go on with")
+    corpus, model, optimizer, settings = (settled.corpus, settled.model, settled.optimizer, settled.settings)
     corpus.check()
     data = corpus.read()
     for part, examples in (("training", data.train), ("held-out", data.dev)):
@@ -197,10 +155,7 @@ def _train(args: argparse.Namespace, overrides: Dict[str, Any]) -> int:
     with (
         stop,
         tqdm(
-            total=settings.max_epochs * steps,
-            initial=progress.epoch * steps + progress.step,
-            unit="step",
-            disable=None,
+            total=settings.max_epochs * steps, initial=progress.epoch * steps + progress.step, unit="step", disable=None
         ) as bar,
     ):
         for progress in train(model, optimizer, data, settings, progress):  # noqa: B020  (the same object)
@@ -223,11 +178,7 @@ def _train(args: argparse.Namespace, overrides: Dict[str, Any]) -> int:
             if output is not None and (progress.step == 0 or due or stop.requested):
                 save_checkpoint(output / "checkpoint.bin", model, optimizer, progress)
             if stop.requested:
-                where = (
-                    f" The run can go on with --resume --output {output}"
-                    if output
-                    else ""
-                )
+                where = f" The run can go on with --resume --output {output}" if output else ""
                 print(f"Stopped in epoch {progress.epoch + 1}.{where}", file=sys.stderr)
                 return 130
     print(
@@ -271,21 +222,14 @@ class _StopFlag:
 
 
 def _n_parameters(model: Any) -> int:
-    sizes = [
-        node.get_param(name).size
-        for node in model.walk()
-        for name in node.param_names
-        if node.has_param(name)
-    ]
+    sizes = [node.get_param(name).size for node in model.walk() for name in node.param_names if node.has_param(name)]
     return sum(sizes)
 
 
 # evaluate, predict
 
 
-def load(
-    folder: Path, overrides: Optional[Dict[str, Any]] = None
-) -> Tuple[Settled, List[str]]:
+def load(folder: Path, overrides: Optional[Dict[str, Any]] = None) -> Tuple[Settled, List[str]]:
     """A model that `thinc train` saved: what its config describes, the weights loaded, and the labels."""
     for name in ("config.cfg", "labels.json", "model.bin"):
         if not (folder / name).is_file():
@@ -300,13 +244,9 @@ def _evaluate(args: argparse.Namespace, overrides: Dict[str, Any]) -> int:
     settled.corpus.check()
     data = settled.corpus.read()
     if data.labels != labels:
-        raise DatasetError(
-            f"The corpus has other labels than the model: {data.labels} instead of {labels}"
-        )
+        raise DatasetError(f"The corpus has other labels than the model: {data.labels} instead of {labels}")
     items = count_items(data.dev.Y, data)
-    print(
-        f"accuracy {100 * evaluate(settled.model, data.dev):.2f} % on {items} {settled.corpus.unit}"
-    )
+    print(f"accuracy {100 * evaluate(settled.model, data.dev):.2f} % on {items} {settled.corpus.unit}")
     return 0
 
 
@@ -319,9 +259,7 @@ def _predict(args: argparse.Namespace, overrides: Dict[str, Any]) -> int:
     return 0
 
 
-def predictions(
-    corpus: Corpus, model: Any, labels: List[str], path: Path
-) -> Iterator[str]:
+def predictions(corpus: Corpus, model: Any, labels: List[str], path: Path) -> Iterator[str]:
     """A line for each item of a file of raw input: word/TAG for sequences of words, else the label and the item."""
     X = corpus.parse(path)
     for start in range(0, len(X), 128):
@@ -350,9 +288,7 @@ def summary(self, prices, digits=2):
 def _demo(args: argparse.Namespace, overrides: Dict[str, Any]) -> int:
     """Train the config `tagger`; compare with what knows each word's most frequent tag alone; tag a sample."""
     start = time.perf_counter()
-    train_args = argparse.Namespace(
-        config="tagger", output=args.output, resume=False, checkpoint_every=0
-    )
+    train_args = argparse.Namespace(config="tagger", output=args.output, resume=False, checkpoint_every=0)
     code = _train(train_args, overrides)
     if code:
         return code
@@ -369,13 +305,8 @@ def _demo(args: argparse.Namespace, overrides: Dict[str, Any]) -> int:
     (guess,) = predict_classes(settled.model, [words])
     for word, role, i in zip(words, roles, guess):
         if role is not None:
-            print(
-                f"  {word:<10} {labels[i]:<18}"
-                + ("" if labels[i] == role else f" (it is: {role})")
-            )
-    print(
-        f"\n{time.perf_counter() - start:.0f} s in all. Tag your own: thinc predict {args.output} FILE.py"
-    )
+            print(f"  {word:<10} {labels[i]:<18}" + ("" if labels[i] == role else f" (it is: {role})"))
+    print(f"\n{time.perf_counter() - start:.0f} s in all. Tag your own: thinc predict {args.output} FILE.py")
     return 0
 
 
@@ -393,28 +324,16 @@ def show_info(file: TextIO) -> None:
     import importlib.util
     import platform
 
-    from .backends._kernels import elementwise, gemm  # type: ignore[attr-defined]  # compiled
+    from ..backends._kernels import elementwise, gemm  # type: ignore[attr-defined]  # compiled
 
     rows: List[Tuple[str, str]] = [
         ("thinc", __version__),
-        (
-            "python",
-            f"{platform.python_version()} on {platform.system()} {platform.machine()}",
-        ),
+        ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         ("numpy", numpy.__version__),
-        (
-            "CPU level",
-            f"{elementwise.isa_name()} (available: {', '.join(elementwise.isa_levels())})",
-        ),
-        (
-            "gemm engine",
-            f"{gemm.engine_name()} (available: {', '.join(gemm.engines())})",
-        ),
+        ("CPU level", f"{elementwise.isa_name()} (available: {', '.join(elementwise.isa_levels())})"),
+        ("gemm engine", f"{gemm.engine_name()} (available: {', '.join(gemm.engines())})"),
         ("linked BLAS", gemm.linked_blas() or "none"),
-        (
-            "threads",
-            f"{elementwise.get_num_threads()} (set_num_threads; {os.cpu_count()} cores)",
-        ),
+        ("threads", f"{elementwise.get_num_threads()} (set_num_threads; {os.cpu_count()} cores)"),
     ]
     for package, name in (
         ("torch", "torch"),
@@ -432,9 +351,7 @@ def show_info(file: TextIO) -> None:
                 rows.append((package, importlib.metadata.version(package)))
             except importlib.metadata.PackageNotFoundError:
                 rows.append((package, "installed"))
-    rows.append(
-        ("GPU", "CUDA" if any(Path("/dev").glob("nvidia[0-9]*")) else "none found")
-    )
+    rows.append(("GPU", "CUDA" if any(Path("/dev").glob("nvidia[0-9]*")) else "none found"))
     for name, value in rows:
         print(f"{name:<14}{value}", file=file)
 

@@ -21,7 +21,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tupl
 
 import numpy
 
-from .config import registry
+from ..config import registry
 
 MISSING = -1  # the class of an answer that is not known: neither trained on nor scored
 
@@ -96,9 +96,7 @@ def _tagged(train: List[Sentence], dev: List[Sentence], source: str) -> Data:
         # A tag that training never saw cannot be predicted, but counts as an error.
         unseen = len(labels)
         Y = [
-            numpy.array(
-                [MISSING if t is None else number.get(t, unseen) for t in tags], "int32"
-            )
+            numpy.array([MISSING if t is None else number.get(t, unseen) for t in tags], "int32")
             for _, tags in sentences
         ]
         return Examples(X, Y)
@@ -129,9 +127,7 @@ def read_conllu(path: Path, column: int) -> List[Sentence]:
             elif not line.startswith("#"):
                 fields = line.split("\t")
                 if len(fields) != 10:
-                    raise DatasetError(
-                        f"{path}, line {number}: expected 10 columns divided by tabs, got {len(fields)}"
-                    )
+                    raise DatasetError(f"{path}, line {number}: expected 10 columns divided by tabs, got {len(fields)}")
                 if fields[0].isdigit():
                     words.append(fields[1])
                     tags.append(None if fields[column] == "_" else fields[column])
@@ -144,21 +140,14 @@ CONLLU_COLUMNS = {"upos": 3, "xpos": 4, "feats": 5, "deprel": 7}
 
 
 @registry.datasets("conllu.v1")
-def conllu(
-    path: str,
-    dev_path: Optional[str] = None,
-    tag: str = "upos",
-    limit: int = 0,
-) -> Corpus:
+def conllu(path: str, dev_path: Optional[str] = None, tag: str = "upos", limit: int = 0) -> Corpus:
     """Words and tags from CoNLL-U treebanks, plain or .gz.
 
     path: the training file. dev_path: the held-out file; without it, every tenth sentence is held out.
     tag: upos, xpos, feats or deprel. limit: the first so many training sentences alone, 0 for all.
     """
     if tag not in CONLLU_COLUMNS:
-        raise DatasetError(
-            f"conllu: tag is {tag!r}, expected one of {', '.join(CONLLU_COLUMNS)}"
-        )
+        raise DatasetError(f"conllu: tag is {tag!r}, expected one of {', '.join(CONLLU_COLUMNS)}")
     column = CONLLU_COLUMNS[tag]
     files = [Path(path)] + ([Path(dev_path)] if dev_path else [])
 
@@ -176,14 +165,7 @@ def conllu(
 
 # Python source: names and their syntactic roles
 
-_SKIPPED_FOLDERS = {
-    "test",
-    "tests",
-    "idle_test",
-    "lib2to3",
-    "site-packages",
-    "__pycache__",
-}
+_SKIPPED_FOLDERS = {"test", "tests", "idle_test", "lib2to3", "site-packages", "__pycache__"}
 _CHUNK = 40  # words; logical lines are joined up to this size
 
 
@@ -195,22 +177,12 @@ class _Roles(ast.NodeVisitor):
         self.scopes: List[set] = []
 
     def visit_FunctionDef(self, node: Any) -> None:
-        for child in [
-            *node.decorator_list,
-            node.args,
-            *([node.returns] if node.returns else []),
-        ]:
+        for child in [*node.decorator_list, node.args, *([node.returns] if node.returns else [])]:
             self.visit(child)
         arguments = node.args
-        names = {
-            a.arg for a in arguments.posonlyargs + arguments.args + arguments.kwonlyargs
-        }
+        names = {a.arg for a in arguments.posonlyargs + arguments.args + arguments.kwonlyargs}
         names |= {a.arg for a in (arguments.vararg, arguments.kwarg) if a}
-        names |= {
-            n.id
-            for n in ast.walk(node)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-        }
+        names |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         self.scopes.append(names)
         for child in node.body:
             self.visit(child)
@@ -250,9 +222,7 @@ class _Roles(ast.NodeVisitor):
     @staticmethod
     def _attribute(node: ast.Attribute) -> Tuple[int, int]:
         # The name is the last thing in the node.
-        return node.end_lineno or 0, (node.end_col_offset or 0) - len(
-            node.attr.encode("utf8")
-        )
+        return node.end_lineno or 0, (node.end_col_offset or 0) - len(node.attr.encode("utf8"))
 
 
 def tag_python(source: str) -> List[Sentence]:
@@ -309,18 +279,8 @@ def python_source(limit: int = 200) -> Corpus:
     root = Path(sysconfig.get_paths()["stdlib"])
 
     def read() -> Data:
-        paths = [
-            path
-            for path in root.rglob("*.py")
-            if not _SKIPPED_FOLDERS.intersection(path.relative_to(root).parts)
-        ]
-        order = sorted(
-            paths,
-            key=lambda path: (
-                zlib.crc32(path.relative_to(root).as_posix().encode()),
-                path,
-            ),
-        )
+        paths = [path for path in root.rglob("*.py") if not _SKIPPED_FOLDERS.intersection(path.relative_to(root).parts)]
+        order = sorted(paths, key=lambda path: (zlib.crc32(path.relative_to(root).as_posix().encode()), path))
         parts: Tuple[List[Sentence], List[Sentence]] = ([], [])
         for i, path in enumerate(order[: limit or None]):
             try:
@@ -344,10 +304,7 @@ def python_source(limit: int = 200) -> Corpus:
 
 @registry.datasets("csv_text.v1")
 def csv_text(
-    path: str,
-    dev_path: Optional[str] = None,
-    text_column: str = "text",
-    label_column: str = "category",
+    path: str, dev_path: Optional[str] = None, text_column: str = "text", label_column: str = "category"
 ) -> Corpus:
     """Texts and their labels from CSV files with a header line, plain or .gz.
 
@@ -382,9 +339,7 @@ def csv_text(
     return Corpus(read, "texts", parse, files)
 
 
-def _classified(
-    train: List[Tuple[Any, str]], dev: List[Tuple[Any, str]], source: str
-) -> Data:
+def _classified(train: List[Tuple[Any, str]], dev: List[Tuple[Any, str]], source: str) -> Data:
     labels = sorted({label for _, label in train})
     if not labels:
         raise DatasetError(f"{source}: the training part is empty")
@@ -410,9 +365,7 @@ def read_idx(path: Path) -> numpy.ndarray:
     start = 4 + 4 * n_dims
     shape = numpy.frombuffer(data[4:start], dtype=">i4").astype("int64")
     if len(shape) != n_dims or len(data) != start + int(numpy.prod(shape)):
-        raise DatasetError(
-            f"{path}: expected {tuple(shape)} bytes after the header, got {len(data) - start}"
-        )
+        raise DatasetError(f"{path}: expected {tuple(shape)} bytes after the header, got {len(data) - start}")
     return numpy.frombuffer(data, dtype="uint8", offset=start).reshape(shape)
 
 
@@ -423,29 +376,18 @@ def _pixels(images: numpy.ndarray) -> numpy.ndarray:
 def _image_data(train: Tuple[Any, Any], dev: Tuple[Any, Any]) -> Data:
     labels = [str(i) for i in range(int(train[1].max()) + 1)]
     return Data(
-        Examples(train[0], train[1].astype("int32")),
-        Examples(dev[0], dev[1].astype("int32")),
-        labels,
-        sequences=False,
+        Examples(train[0], train[1].astype("int32")), Examples(dev[0], dev[1].astype("int32")), labels, sequences=False
     )
 
 
 @registry.datasets("idx_images.v1")
-def idx_images(
-    path: str,
-    labels_path: str,
-    dev_path: str,
-    dev_labels_path: str,
-) -> Corpus:
+def idx_images(path: str, labels_path: str, dev_path: str, dev_labels_path: str) -> Corpus:
     """Images of bytes with numbered classes, in the files that MNIST comes in.  Pixels are scaled to [0, 1]."""
     files = [Path(path), Path(labels_path), Path(dev_path), Path(dev_labels_path)]
 
     def read() -> Data:
         images, labels, dev_images, dev_labels = (read_idx(path) for path in files)
-        for X, Y, source in (
-            (images, labels, path),
-            (dev_images, dev_labels, dev_path),
-        ):
+        for X, Y, source in ((images, labels, path), (dev_images, dev_labels, dev_path)):
             if len(X) != len(Y) or not len(X):
                 raise DatasetError(f"{source}: {len(X)} images, but {len(Y)} labels")
         return _image_data((_pixels(images), labels), (_pixels(dev_images), dev_labels))
@@ -461,15 +403,11 @@ def digits() -> Corpus:
         try:
             from sklearn.datasets import load_digits
         except ImportError:
-            raise DatasetError(
-                'digits.v1 needs scikit-learn: pip install "thinc[datasets]"'
-            ) from None
+            raise DatasetError('digits.v1 needs scikit-learn: pip install "thinc[datasets]"') from None
         images, labels = load_digits(return_X_y=True)
         X = (images / 16.0).astype("float32")
         held_out = numpy.arange(len(X)) % 5 == 0
-        return _image_data(
-            (X[~held_out], labels[~held_out]), (X[held_out], labels[held_out])
-        )
+        return _image_data((X[~held_out], labels[~held_out]), (X[held_out], labels[held_out]))
 
     def parse(path: Path) -> numpy.ndarray:
         return numpy.loadtxt(path, delimiter=",", ndmin=2).astype("float32") / 16.0

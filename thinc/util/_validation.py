@@ -33,11 +33,7 @@ class DataValidationError(ValueError):
     """The data given to `Model.initialize` does not fit the forward function."""
 
     def __init__(
-        self,
-        name: str,
-        X: Any,
-        Y: Any,
-        errors: Union[Sequence[Mapping[str, Any]], List[Dict[str, Any]]] = [],
+        self, name: str, X: Any, Y: Any, errors: Union[Sequence[Mapping[str, Any]], List[Dict[str, Any]]] = []
     ) -> None:
         from wasabi import table
 
@@ -45,17 +41,11 @@ class DataValidationError(ValueError):
         for error in errors:
             location = " -> ".join(str(part) for part in error.get("loc", ()))
             rows.append((location, error.get("msg")))
-        lines = [
-            f"\n\nData validation error in '{name}'",
-            f"X: {type(X)} Y: {type(Y)}",
-            table(rows) if rows else "",
-        ]
+        lines = [f"\n\nData validation error in '{name}'", f"X: {type(X)} Y: {type(Y)}", table(rows) if rows else ""]
         super().__init__("\n".join(lines))
 
 
-def validate_fwd_input_output(
-    name: str, func: Callable[[Any, Any, bool], Any], X: Any, Y: Any
-) -> None:
+def validate_fwd_input_output(name: str, func: Callable[[Any, Any, bool], Any], X: Any, Y: Any) -> None:
     """Check X and Y against the annotations of the forward function `func`.
 
     `func` must take three arguments: model, X, is_train. X is checked against the
@@ -69,10 +59,7 @@ def validate_fwd_input_output(
     ]
     if len(params) != 3:
         names = ", ".join(param.name for param in params)
-        bad = (
-            "Invalid forward function. Expected 3 arguments (model, X, is_train), "
-            f"got {len(params)} ({names})"
-        )
+        bad = f"Invalid forward function. Expected 3 arguments (model, X, is_train), got {len(params)} ({names})"
         raise DataValidationError(name, X, Y, [{"msg": bad}])
     errors = []
     annotation = params[1].annotation

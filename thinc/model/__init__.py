@@ -23,8 +23,11 @@ from typing import (
     Union,
 )
 
-from . import _serialize, compat
-from ._array_types import ParamXd
+from .. import compat
+from .._array_types import ParamXd
+from ..backends import CupyOps, NumpyOps, Ops, ParamServer, get_current_ops
+from ..util import DATA_VALIDATION, validate_fwd_input_output
+from . import _serialize
 from ._errors import MissingError, describe_dims, note_layer
 from ._operators import Operators, context_operators  # noqa: F401  (passed on)
 from ._serialize import deserialize_attr, serialize_attr
@@ -38,12 +41,10 @@ from ._tree import (
     walk_dfs,
     wrap_model_recursive,
 )
-from ._validation import DATA_VALIDATION, validate_fwd_input_output
-from .backends import CupyOps, NumpyOps, Ops, ParamServer, get_current_ops
 
 if TYPE_CHECKING:
-    from .optimizers import Optimizer
-    from .shims.shim import Shim
+    from ..optimizers import Optimizer
+    from ..shims.shim import Shim
 
 InT = TypeVar("InT")
 OutT = TypeVar("OutT")
@@ -80,9 +81,7 @@ class Model(Operators, Generic[InT, OutT]):
     _shims: List["Shim"]
     _has_params: Dict[str, Optional[bool]]
 
-    __slots__ = (
-        "name id ops _func init _params _dims _attrs _refs _layers _shims _has_params"
-    ).split()
+    __slots__ = ("name id ops _func init _params _dims _attrs _refs _layers _shims _has_params").split()
 
     def __init__(
         self,
@@ -170,16 +169,12 @@ class Model(Operators, Generic[InT, OutT]):
         """
         if name not in self._dims:
             raise MissingError(
-                f"Cannot set unknown dimension '{name}' for model '{self.name}': "
-                f"it has {list(self._dims)}"
+                f"Cannot set unknown dimension '{name}' for model '{self.name}': it has {list(self._dims)}"
             )
         old = self._dims[name]
         if old is not None and old != value:
             if not force or any(self._has_params.values()):
-                raise ValueError(
-                    f"Attempt to change dimension '{name}' for model '{self.name}' "
-                    f"from {old} to {value}"
-                )
+                raise ValueError(f"Attempt to change dimension '{name}' for model '{self.name}' from {old} to {value}")
         self._dims[name] = value
 
     def maybe_get_dim(self, name: str) -> Optional[int]:
@@ -224,10 +219,7 @@ class Model(Operators, Generic[InT, OutT]):
 
     def _no_param(self, name: str) -> Exception:
         if name not in self._has_params:
-            return MissingError(
-                f"Unknown param '{name}' for model '{self.name}': "
-                f"it has {list(self._has_params)}"
-            )
+            return MissingError(f"Unknown param '{name}' for model '{self.name}': it has {list(self._has_params)}")
         dims = describe_dims(self)
         return MissingError(
             f"Parameter '{name}' for model '{self.name}' has not been allocated yet"
@@ -341,9 +333,7 @@ class Model(Operators, Generic[InT, OutT]):
                 shim.finish_update(optimizer)
         _update_params(nodes, optimizer)
 
-    def replace_callbacks(
-        self, forward: Callable, *, init: Optional[Callable] = None
-    ) -> None:
+    def replace_callbacks(self, forward: Callable, *, init: Optional[Callable] = None) -> None:
         """Set the forward function and the init function (None: there is none)."""
         self._func = forward
         self.init = init
@@ -385,9 +375,7 @@ class Model(Operators, Generic[InT, OutT]):
             return walk_dfs(self, post_order=False)
         elif order == "dfs_post":
             return walk_dfs(self, post_order=True)
-        raise ValueError(
-            f"Invalid order: expected 'bfs', 'dfs_pre' or 'dfs_post', got {order!r}"
-        )
+        raise ValueError(f"Invalid order: expected 'bfs', 'dfs_pre' or 'dfs_post', got {order!r}")
 
     # (these two stand in _tree.py)
     remove_node = remove_node
@@ -410,9 +398,7 @@ class Model(Operators, Generic[InT, OutT]):
         for node in nodes:
             twin = copies[id(node)]
             twin._layers.extend(copies[id(layer)] for layer in node._layers)
-            twin._refs.update(
-                (name, copies.get(id(ref))) for name, ref in node._refs.items()
-            )
+            twin._refs.update((name, copies.get(id(ref))) for name, ref in node._refs.items())
         return copies[id(self)]  # type: ignore[return-value]  # Model, as documented
 
     def to_gpu(self, gpu_id: int) -> None:
@@ -470,9 +456,7 @@ def _update_params(nodes: List[Model], optimizer: "Optimizer") -> None:
 
 def _copy_node(node: Model, shims: List[Any]) -> Model:
     """A copy of one node without its layers and refs."""
-    params = {
-        name: copy.deepcopy(node.maybe_get_param(name)) for name in node.param_names
-    }
+    params = {name: copy.deepcopy(node.maybe_get_param(name)) for name in node.param_names}
     twin: Model = Model(
         node.name,
         node._func,

@@ -6,10 +6,10 @@ Nothing here runs while all goes well: `Model` calls it from its `except` clause
 import sys
 from typing import TYPE_CHECKING, Any, List
 
-from .types import Padded, Ragged
+from ..types import Padded, Ragged
 
 if TYPE_CHECKING:
-    from .model import Model
+    from . import Model
 
 _HEAD = "Layer: "
 # Before 3.11 the interpreter does not print the notes of an exception.

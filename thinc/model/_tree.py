@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Set, TypeVar
 
 if TYPE_CHECKING:
-    from .model import Model
+    from . import Model
 
 _ModelT = TypeVar("_ModelT", bound="Model")
 
@@ -97,9 +97,7 @@ def set_dropout_rate(model: _ModelT, drop: float, attrs=["dropout_rate"]) -> _Mo
     return model
 
 
-def wrap_model_recursive(
-    model: "Model", wrapper: Callable[["Model"], _ModelT]
-) -> _ModelT:
+def wrap_model_recursive(model: "Model", wrapper: Callable[["Model"], _ModelT]) -> _ModelT:
     """Wrap every node of the tree, e.g. in a layer that logs; returns the new root."""
     for node in list(model.walk()):
         model.replace_node(node, wrapper(node))

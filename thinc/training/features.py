@@ -11,8 +11,8 @@ from typing import Any, Callable, List, Tuple
 import numpy
 from murmurhash import hash_unicode
 
-from .api import Model, registry
-from .types import Floats1d, Ints1d, Ints2d
+from ..api import Model, registry
+from ..types import Floats1d, Ints1d, Ints2d
 
 SparseFeatures = Tuple[Ints1d, Floats1d, Ints1d]
 
@@ -27,13 +27,7 @@ def word_shape(word: str) -> str:
     shape: List[str] = []
     run = 0
     for char in word:
-        kind = (
-            "d"
-            if char.isdigit()
-            else ("X" if char.isupper() else "x")
-            if char.isalpha()
-            else char
-        )
+        kind = "d" if char.isdigit() else ("X" if char.isupper() else "x") if char.isalpha() else char
         run = run + 1 if shape and shape[-1] == kind else 1
         if run <= 3:
             shape.append(kind)
@@ -63,8 +57,7 @@ class _RowCache(dict):
             self.table = numpy.concatenate([self.table, numpy.zeros_like(self.table)])
         # The column number keeps a suffix "ing" apart from a word "ing".
         self.table[row] = [
-            hash_unicode(f"{i}={text}") & 0xFFFFFFFFFFFFFFFF
-            for i, text in enumerate(token_attributes(word))
+            hash_unicode(f"{i}={text}") & 0xFFFFFFFFFFFFFFFF for i, text in enumerate(token_attributes(word))
         ]
         self[word] = row
         return row
@@ -128,11 +121,7 @@ def _ngram_forward(
     lengths = []
     for text in texts:
         words: Any = numpy.array(
-            [
-                hash_unicode(word) & 0xFFFFFFFFFFFFFFFF
-                for word in TOKEN_PATTERN.findall(text.lower())
-            ],
-            dtype="uint64",
+            [hash_unicode(word) & 0xFFFFFFFFFFFFFFFF for word in TOKEN_PATTERN.findall(text.lower())], dtype="uint64"
         )
         grams = [words]
         for n in range(2, max_n + 1):
@@ -144,11 +133,7 @@ def _ngram_forward(
     values = numpy.repeat(1.0 / numpy.sqrt(numpy.maximum(counts, 1)), counts)
     flat = numpy.concatenate(keys) if keys else numpy.zeros((0,), dtype="uint64")
     asarray: Any = ops.asarray
-    features = (
-        asarray(flat),
-        asarray(values, dtype="float32"),
-        asarray(counts, dtype="int32"),
-    )
+    features = (asarray(flat), asarray(values, dtype="float32"), asarray(counts, dtype="int32"))
     return features, lambda d_features: []
 
 

@@ -6,7 +6,6 @@ import numpy
 import pytest
 
 from thinc.api import Adam, CategoricalCrossentropy, Relu, Softmax, chain
-from thinc.datasets import Data, Examples
 from thinc.training import (
     Progress,
     Settings,
@@ -20,24 +19,20 @@ from thinc.training import (
     train,
     write_atomically,
 )
+from thinc.training.datasets import Data, Examples
 
 
 def make_data(n=53):
     rng = numpy.random.RandomState(0)
     X = rng.normal(size=(n, 5)).astype("float32")
     Y = (X[:, 0] > 0).astype("int32")
-    return Data(
-        Examples(X, Y), Examples(X[:20], Y[:20]), ["no", "yes"], sequences=False
-    )
+    return Data(Examples(X, Y), Examples(X[:20], Y[:20]), ["no", "yes"], sequences=False)
 
 
 def make_run(**settings):
     data = make_data()
     model = chain(Relu(7, dropout=0.2), Softmax())
-    settings = Settings(
-        loss=CategoricalCrossentropy(),
-        **{"batch_size": 8, "max_epochs": 4, "patience": 0, **settings},
-    )
+    settings = Settings(loss=CategoricalCrossentropy(), **{"batch_size": 8, "max_epochs": 4, "patience": 0, **settings})
     initialize(model, data, settings.seed)
     return model, Adam(0.02, L2=0.01), data, settings
 
@@ -78,18 +73,12 @@ def test_the_score_is_that_of_the_averaged_weights():
 def test_a_loss_that_is_no_number_stops_the_run():
     model, optimizer, data, settings = make_run()
     settings.loss = lambda guesses, truths: (guesses * 0, float("nan"))
-    with pytest.raises(
-        TrainingError, match="became nan in epoch 1, step 1.*learning rate"
-    ):
+    with pytest.raises(TrainingError, match="became nan in epoch 1, step 1.*learning rate"):
         list(train(model, optimizer, data, settings))
 
 
 def final_weights(model):
-    return [
-        node.get_param(name).copy()
-        for node in model.walk()
-        for name in node.param_names
-    ]
+    return [node.get_param(name).copy() for node in model.walk() for name in node.param_names]
 
 
 @pytest.mark.parametrize("stop", [0, 3, 6, 7, 9, 20])
@@ -102,9 +91,7 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path, stop):
     model, optimizer, data, settings = make_run()
     path = tmp_path / "checkpoint.bin"
     for i, progress in enumerate(train(model, optimizer, data, settings)):
-        if (
-            progress.score is None
-        ):  # as the command does: between steps, with plain weights
+        if progress.score is None:  # as the command does: between steps, with plain weights
             save_checkpoint(path, model, optimizer, progress)
             if i >= stop:
                 break
@@ -132,9 +119,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     model, optimizer, *_ = make_run()
     path = tmp_path / "checkpoint.bin"
     save_checkpoint(path, model, optimizer, Progress())
-    other = chain(Relu(9), Softmax()).initialize(
-        *(make_data().train.X, numpy.eye(2, dtype="f"))
-    )
+    other = chain(Relu(9), Softmax()).initialize(*(make_data().train.X, numpy.eye(2, dtype="f")))
     with pytest.raises(TrainingError, match="not a checkpoint of this model"):
         load_checkpoint(path, other, Adam())
 
@@ -154,9 +139,7 @@ def test_a_file_is_replaced_as_a_whole(tmp_path, monkeypatch):
 
 def test_batches_hold_each_example_once_in_an_order_of_the_epoch():
     settings = Settings(loss=None, batch_size=8, seed=3)
-    first, again, second = (
-        shuffled_batches(53, settings, epoch) for epoch in (0, 0, 1)
-    )
+    first, again, second = (shuffled_batches(53, settings, epoch) for epoch in (0, 0, 1))
     assert sorted(numpy.concatenate(first)) == list(range(53))
     assert [len(batch) for batch in first] == [8] * 6 + [5]
     assert all(numpy.array_equal(a, b) for a, b in zip(first, again))
@@ -169,8 +152,6 @@ def test_unknown_answers_are_not_scored():
     Y = guess.astype("int32")
     Y[:5] = -1
     Y[5] = 1 - Y[5]
-    assert evaluate(model, Examples(data.dev.X, Y), batch_size=7) == pytest.approx(
-        14 / 15
-    )
+    assert evaluate(model, Examples(data.dev.X, Y), batch_size=7) == pytest.approx(14 / 15)
     with pytest.raises(TrainingError, match="nothing to score"):
         evaluate(model, Examples(data.dev.X, Y * 0 - 1))

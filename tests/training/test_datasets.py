@@ -7,8 +7,8 @@ import numpy
 import pytest
 
 from thinc.api import registry
-from thinc.datasets import MISSING, DatasetError, read_conllu, read_idx, tag_python
 from thinc.training import most_frequent_baseline
+from thinc.training.datasets import MISSING, DatasetError, read_conllu, read_idx, tag_python
 
 
 def conllu_text(sentences):
@@ -46,9 +46,7 @@ def test_conllu(tmp_path, name):
 def test_conllu_leaves_out_multiword_tokens_and_empty_nodes(tmp_path):
     path = tmp_path / "x.conllu"
     row = "\t_" * 8
-    path.write_text(
-        f"1-2\tdu{row}\n1\tde{row}\n1.1\tx{row}\n2\tle{row}", encoding="utf8"
-    )
+    path.write_text(f"1-2\tdu{row}\n1\tde{row}\n1.1\tx{row}\n2\tle{row}", encoding="utf8")
     assert read_conllu(path, 3) == [(["de", "le"], [None, None])]
 
 
@@ -94,10 +92,7 @@ LIMIT = 3
 
 def test_roles_of_names():
     named = [
-        (word, role)
-        for words, roles in tag_python(SOURCE)
-        for word, role in zip(words, roles)
-        if role is not None
+        (word, role) for words, roles in tag_python(SOURCE) for word, role in zip(words, roles) if role is not None
     ]
     assert named == [
         ("os", "import"),
@@ -142,8 +137,7 @@ def test_baseline_counts_by_hand(tmp_path):
     train = [[("a", "X"), ("a", "X"), ("a", "Y"), ("b", "Y")]]
     dev = [[("a", "X"), ("b", "X"), ("c", "X"), ("d", "_")]]
     data = registry.datasets.get("conllu.v1")(
-        write(tmp_path / "t.conllu", conllu_text(train)),
-        write(tmp_path / "d.conllu", conllu_text(dev)),
+        write(tmp_path / "t.conllu", conllu_text(train)), write(tmp_path / "d.conllu", conllu_text(dev))
     ).read()
     # a is X, b is Y, an unseen word the commonest: X and Y tie, and X came first.
     assert most_frequent_baseline(data) == pytest.approx(2 / 3)
@@ -161,9 +155,7 @@ def test_csv_text(tmp_path, name):
 
 def test_csv_text_names_the_missing_column(tmp_path):
     path = write(tmp_path / "t.csv", "txt,category\nx,y\n")
-    with pytest.raises(
-        DatasetError, match="no column 'text'; the header has txt, category"
-    ):
+    with pytest.raises(DatasetError, match="no column 'text'; the header has txt, category"):
         registry.datasets.get("csv_text.v1")(path).read()
 
 
@@ -186,17 +178,13 @@ def test_idx_images(tmp_path):
     assert data.labels == ["0", "1", "2"]
     assert data.train.X.dtype == "float32"
     assert numpy.allclose(data.train.X, images.reshape((2, 9)) / 255)
-    assert numpy.allclose(
-        corpus.parse(tmp_path / "c"), images.reshape((2, 9))[:1] / 255
-    )
+    assert numpy.allclose(corpus.parse(tmp_path / "c"), images.reshape((2, 9))[:1] / 255)
     short = registry.datasets.get("idx_images.v1")(files[0], files[3], *files[2:])
     with pytest.raises(DatasetError, match="2 images, but 1 labels"):
         short.read()
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"\0\0\x0d\x01" + bytes(8), b"\0\0\x08\x01\0\0\0\x05ab"]
-)
+@pytest.mark.parametrize("data", [b"", b"\0\0\x0d\x01" + bytes(8), b"\0\0\x08\x01\0\0\0\x05ab"])
 def test_idx_refuses_other_files(tmp_path, data):
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(DatasetError):
