@@ -17,7 +17,8 @@ from tests.shared import ROOT
 from tests.training.test_datasets import conllu_text
 from thinc.api import Config, Model, SequenceCategoricalCrossentropy, registry
 from thinc.backends._kernels import elementwise, gemm
-from thinc.cli import CONFIGS, _StopFlag, load, main, ready_configs
+from thinc.cli import CONFIGS, load, main, ready_configs
+from thinc.cli.train import StopFlag
 from thinc.training import load_checkpoint
 
 CONFIG = """
@@ -278,7 +279,7 @@ def test_info(capsys):
 
 
 def test_the_second_interrupt_stops_at_once():
-    with _StopFlag() as stop:
+    with StopFlag() as stop:
         assert not stop.requested
         signal.raise_signal(signal.SIGINT)
         assert stop.requested
