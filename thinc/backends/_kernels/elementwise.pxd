@@ -3,6 +3,19 @@
 A wrapper has four steps: check dtype and shapes, make contiguous, allocate, and one call without the GIL. It returns
 None for what the kernels do not cover (a dtype other than float32 and float64, an array that is not NumPy's): the
 caller then takes the readable formula.
+
+What NumPy's words promise, and how they are used here:
+
+    flags C_CONTIGUOUS, F_CONTIGUOUS   the elements lie one after another; silent about alignment and byte order, and about
+                                       the strides of an axis of length 0 or 1, and of every axis of an empty array
+    PyArray_STRIDE                     so it means nothing there: only read_matrix (gemm.pyx) asks, which looks at the
+                                       length first. Sizes of rows are dims times item size everywhere
+    ISALIGNED, ISBEHAVED_RO, ISCARRAY_RO, ISCARRAY     aligned; and native; and C-contiguous; and writeable
+    GETCONTIGUOUS, ascontiguousarray   look at the flag C_CONTIGUOUS alone: not used, `contiguous` is
+    PyArray_FROM_OTF(.., CARRAY_RO)    the array or a copy in that dtype: aligned, native, C-contiguous
+    PyArray_CopyInto                   any strides, alignment and byte order on both sides, overlapping or not
+    PyArray_FILLWBYTE                  NBYTES from the first element on, whatever the strides: not used
+    PyArray_DATA                       the first element; of an array that passed one of the checks above, or is new
 """
 cimport numpy as np
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
@@ -87,10 +100,12 @@ cdef inline const Kernels* kernels_for(object X) noexcept:
 
 
 cdef inline np.ndarray contiguous(np.ndarray X):
-    """X itself if it is C-contiguous and aligned, else a copy that is."""
+    """X itself if it is C-contiguous, aligned and in native byte order, else a copy that is."""
     if np.PyArray_ISCARRAY_RO(X):
         return X
-    return np.PyArray_GETCONTIGUOUS(X)
+    cdef np.ndarray copy = new_array(np.PyArray_NDIM(X), np.PyArray_DIMS(X), np.PyArray_TYPE(X))
+    np.PyArray_CopyInto(copy, X)
+    return copy
 
 
 cdef inline np.ndarray like(np.ndarray X, np.ndarray other):

@@ -256,7 +256,7 @@ def forward(str name, X, tuple params, bint inplace):
     if inplace and not np.PyArray_ISWRITEABLE(source):
         _refuse_read_only(name)
     if not _one_block(source):
-        source = np.PyArray_GETCONTIGUOUS(source)
+        source = contiguous(source)
     if inplace and source is X:
         target = source
     else:

@@ -168,7 +168,7 @@ cdef bint read_matrix(np.ndarray X, Matrix* m) noexcept:
     cdef np.npy_intp column_stride = np.PyArray_STRIDE(X, 1)
     m.data = np.PyArray_BYTES(X)
     m.trans = False
-    if not np.PyArray_ISALIGNED(X):
+    if not np.PyArray_ISBEHAVED_RO(X):
         return False
     # The stride of an axis of one element (or of an empty array) means nothing.
     if rows <= 1 or rows * columns == 0:
@@ -225,10 +225,10 @@ cdef np.ndarray product(const Kernels* k, np.ndarray x, np.ndarray y, np.ndarray
     cdef Matrix b
     cdef Matrix c
     if not read_matrix(x, &a):
-        x = np.PyArray_GETCONTIGUOUS(x)
+        x = contiguous(x)
         read_matrix(x, &a)
     if not read_matrix(y, &b):
-        y = np.PyArray_GETCONTIGUOUS(y)
+        y = contiguous(y)
         read_matrix(y, &b)
     if out is None:
         target = out = empty2(x, M, N)
@@ -263,7 +263,7 @@ cdef np.ndarray product(const Kernels* k, np.ndarray x, np.ndarray y, np.ndarray
             with numpy.errstate(all="ignore"):
                 np.PyArray_CopyInto(target, numpy.dot(x.T if trans1 else x, y.T if trans2 else y))
         elif K == 0:
-            np.PyArray_FILLWBYTE(target, 0)
+            target.fill(0)
         else:
             with nogil:
                 f(trans1 != a.trans, trans2 != b.trans, M, N, K, 1.0, a.data, a.ld, b.data, b.ld, 0.0, c.data, c.ld)

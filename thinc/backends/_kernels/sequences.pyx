@@ -34,6 +34,11 @@ cdef inline const int32_t* ints(np.ndarray X) noexcept:
     return <const int32_t*>np.PyArray_DATA(X)
 
 
+cdef inline size_t row_bytes(np.ndarray X) noexcept:
+    """Of a contiguous (N, O)."""
+    return np.PyArray_DIM(X, 1) * np.PyArray_ITEMSIZE(X)
+
+
 cdef np.npy_intp sum_of_lengths(np.ndarray lengths, int32_t least) noexcept:
     """The rows of all sequences; -1 if lengths is not a vector of numbers that are at least `least`."""
     cdef np.npy_intp total = 0
@@ -268,7 +273,7 @@ def reduce_first(X, lengths):
     if sum_of_lengths(lengths_, 1) != np.PyArray_DIM(X_, 0) or np.PyArray_DIM(lengths_, 0) == 0:
         return None
     cdef size_t B = np.PyArray_DIM(lengths_, 0)
-    cdef size_t row = np.PyArray_STRIDE(X_, 0)
+    cdef size_t row = row_bytes(X_)
     cdef np.ndarray Y = empty2(X_, B, np.PyArray_DIM(X_, 1))
     cdef np.ndarray starts_ends = empty_int32(1, B + 1)[0]
     cdef int32_t* starts = <int32_t*>np.PyArray_DATA(starts_ends)
@@ -301,7 +306,7 @@ def backprop_reduce_first(dY, starts_ends):
         if starts[b + 1] <= starts[b]:
             return None
     cdef np.ndarray dX = empty2(dY_, starts[B], np.PyArray_DIM(dY_, 1))
-    cdef size_t row = np.PyArray_STRIDE(dX, 0)
+    cdef size_t row = row_bytes(dY_)
     cdef char* target = <char*>np.PyArray_DATA(dX)
     cdef const char* source = <const char*>np.PyArray_DATA(dY_)
     with nogil:
@@ -320,7 +325,7 @@ def reduce_last(X, lengths):
     if sum_of_lengths(lengths_, 1) != np.PyArray_DIM(X_, 0) or np.PyArray_DIM(lengths_, 0) == 0:
         return None
     cdef np.npy_intp B = np.PyArray_DIM(lengths_, 0)
-    cdef size_t row = np.PyArray_STRIDE(X_, 0)
+    cdef size_t row = row_bytes(X_)
     cdef np.ndarray Y = empty2(X_, B, np.PyArray_DIM(X_, 1))
     cdef np.ndarray lasts_ = new_array(1, &B, np.NPY_INT64)
     cdef int64_t* lasts = <int64_t*>np.PyArray_DATA(lasts_)
@@ -356,7 +361,7 @@ def backprop_reduce_last(dY, lasts):
             return None
         before = last[b]
     cdef np.ndarray dX = empty2(dY_, before + 1, np.PyArray_DIM(dY_, 1))
-    cdef size_t row = np.PyArray_STRIDE(dX, 0)
+    cdef size_t row = row_bytes(dY_)
     cdef char* target = <char*>np.PyArray_DATA(dX)
     cdef const char* source = <const char*>np.PyArray_DATA(dY_)
     with nogil:
