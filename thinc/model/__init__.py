@@ -31,6 +31,7 @@ from . import _serialize
 from ._errors import MissingError, describe_dims, note_layer
 from ._operators import Operators, context_operators  # noqa: F401  (passed on)
 from ._serialize import deserialize_attr, serialize_attr
+from ._summary import Summary, one_line, summarize
 from ._tree import (
     _ModelT,  # noqa: F401  (passed on)
     change_attr_values,
@@ -360,6 +361,22 @@ class Model(Operators, Generic[InT, OutT]):
         finally:
             for node, name, param in backup:
                 node.set_param(name, param)
+
+    # -- Looking at it
+
+    def __repr__(self) -> str:
+        return one_line(self)
+
+    def summary(self, X: Optional[InT] = None) -> Summary:
+        """The tree as a table: layers, widths, parameters, bytes.
+
+        Given a batch X, also the shapes in and out, the time of a prediction and the FLOPs of each layer, with their
+        shares. It prints as a table, shows as HTML in notebooks, and its `rows` are for programs.
+        """
+        return summarize(self, X)
+
+    def _repr_html_(self) -> str:
+        return summarize(self)._repr_html_()
 
     # -- The tree
 
