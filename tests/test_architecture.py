@@ -46,7 +46,7 @@ FACADES = ["api.py", "layers/__init__.py", "shims/__init__.py"]
 # and wasabi are not, but the one imports cupy, and the other draws a table in one error.
 OPTIONAL = set(
     "torch tensorflow keras tf_keras h5py mxnet cupy cupyx jax os_signpost onnx "
-    "onnxruntime srsly ray tqdm safetensors thinc_apple_ops wasabi".split()
+    "onnxruntime srsly ray tqdm safetensors thinc_apple_ops wasabi matplotlib".split()
 )
 
 

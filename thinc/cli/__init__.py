@@ -9,12 +9,21 @@ from typing import Dict, Optional, Sequence
 
 from ..about import __version__
 from ..training import ConfigProblem, DatasetError, TrainingError
-from . import demo, evaluate, info, predict, train
+from . import demo, evaluate, info, plot, predict, summary, train
 from ._command import CONFIGS, Command, read_overrides, ready_configs
 from .predict import load
 
 COMMANDS: Dict[str, Command] = {
-    command.name: command for command in (train.COMMAND, evaluate.COMMAND, predict.COMMAND, info.COMMAND, demo.COMMAND)
+    command.name: command
+    for command in (
+        train.COMMAND,
+        evaluate.COMMAND,
+        predict.COMMAND,
+        summary.COMMAND,
+        plot.COMMAND,
+        info.COMMAND,
+        demo.COMMAND,
+    )
 }
 
 

@@ -114,7 +114,7 @@ def trace(model: Model, X: Any, *, dY: Any = None, backward: bool = True) -> Tra
     they were, dropout draws as in training, and an error of a layer is raised as ever.
     """
     watcher = _Tracer()
-    with _kept_gradients(model), observed(model, watcher):
+    with _kept_gradients(model), observed(model, watcher), numpy.errstate(all="ignore"):
         Y, backprop = model.begin_update(X)
         if backward:
             backprop(_ones_like(Y) if dY is None else dY)
@@ -146,16 +146,16 @@ class _Tracer:
         if not self.stop:
             self.rows.append(row)
         Y, backprop = forward(X, is_train)
-        row.Y = numbers_of(Y)
-        if row.X.finite and not row.Y.finite:
-            self._found(row, "forward", row.Y)
+        row.Y = made = numbers_of(Y)
+        if row.X.finite and not made.finite:
+            self._found(row, "forward", made)
 
         def traced(dY: Any) -> Any:
             row.dY = numbers_of(dY)
             dX = backprop(dY)
             row.dX = numbers_of(dX)
             row.grads = {name: numbers_of(place.node.get_grad(name)) for name in place.node.grad_names}
-            if row.dY.finite:
+            if row.dY.finite and row.X.finite and made.finite:
                 for name, numbers in [("dX", row.dX), *row.grads.items()]:
                     if not numbers.finite:
                         self._found(row, "backward", numbers, f"its {name}")

@@ -169,7 +169,7 @@ def _timing(ops: Ops, times: Dict[str, OpTime]) -> Ops:
         return call
 
     names = [name for name in dir(type(ops)) if not name.startswith("_") and callable(getattr(type(ops), name))]
-    twin = object.__new__(type(type(ops).__name__, (type(ops),), {name: timed(name) for name in names}))
+    twin: Any = object.__new__(type(type(ops).__name__, (type(ops),), {name: timed(name) for name in names}))
     twin.__dict__.update(ops.__dict__)
     return twin
 

@@ -34,5 +34,5 @@ class Table:
             cells = [f'<{tag} style="{style}{s}">{html.escape(v)}</{tag}>' for s, v in zip(sides, values)]
             return f"<tr>{''.join(cells)}</tr>"
 
-        body = "".join(line("td", values) for values in self.cells)
-        return f"<table><thead>{line('th', self.head)}</thead><tbody>{body}</tbody></table><p>{html.escape(self.caption)}</p>"
+        head, body = line("th", self.head), "".join(line("td", values) for values in self.cells)
+        return f"<table><thead>{head}</thead><tbody>{body}</tbody></table><p>{html.escape(self.caption)}</p>"
