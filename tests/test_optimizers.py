@@ -378,3 +378,13 @@ def test_a_subclass_with_a_call_of_its_own_is_called():
     assert numpy.array_equal(model.get_param("W"), W / 2)
     model.finish_update(lambda key, weights, gradient: (weights * 4, gradient))
     assert numpy.array_equal(model.get_param("W"), W * 2)
+
+
+def test_disk(tmp_path):
+    optimizer = Adam(0.1)
+    optimizer((3, "W"), numpy.ones(4, dtype="f"), numpy.ones(4, dtype="f"))
+    for path in (tmp_path / "optimizer", str(tmp_path / "optimizer")):
+        optimizer.to_disk(path)
+        assert Adam(0.1).from_disk(path).to_bytes() == optimizer.to_bytes()
+    renamed = Adam(0.1).from_disk(path, rename=lambda key: (key[0] + 1, key[1]))
+    assert list(renamed.mom1) == [(4, "W")]

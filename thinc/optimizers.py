@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from math import sqrt
+from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union, cast
 
 import numpy
@@ -24,6 +25,7 @@ from .backends._training import Step, Update, average_decay, check_adam_shapes
 from .config import registry
 from .schedules import Schedule
 from .types import FloatsXd, Generator
+from .util import write_atomically
 
 __all__ = ["ADAM_DEFAULTS", "Adam", "Optimizer", "RAdam", "SGD", "SGD_DEFAULTS"]
 
@@ -411,6 +413,16 @@ class Optimizer:
             "averages": (None if self.averages is None else _to_items(self.averages, _to_little_endian)),
         }
         return compat.srsly.msgpack_dumps(message)
+
+    def to_disk(self, path: Union[Path, str]) -> None:
+        """Write `to_bytes()` to a file, which is replaced as a whole or not at all."""
+        write_atomically(path, self.to_bytes())
+
+    def from_disk(self, path: Union[Path, str], *, rename: Optional[Callable[[KeyT], KeyT]] = None) -> "Optimizer":
+        """`from_bytes` of what `to_disk` wrote."""
+        source = Path(path) if isinstance(path, str) else path
+        with source.open("rb") as file:
+            return self.from_bytes(file.read(), rename=rename)
 
     def from_bytes(self, bytes_data: bytes, *, rename: Optional[Callable[[KeyT], KeyT]] = None) -> "Optimizer":
         """Load what `to_bytes` gave, and return self. Arrays are put on the CPU.

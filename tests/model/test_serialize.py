@@ -257,3 +257,26 @@ def test_path_type_is_kept(tmp_path):
 
     node().to_disk(LoggedPath(tmp_path) / "model")
     assert LoggedPath.opened
+
+
+@pytest.mark.parametrize(
+    "model, error",
+    [
+        (node("outer", layers=[node("inner", attrs={"rate": 2**70})]), "layer 'inner': its attr 'rate' of type int"),
+        (node("inner", refs={"far": node()}), r"references: \['far'\]"),
+        (node(shims=[object()]), "to_bytes"),
+    ],
+)
+def test_the_old_file_stays_if_the_model_does_not_serialize(tmp_path, model, error):
+    path = tmp_path / "model"
+    path.write_bytes(b"old")
+    with pytest.raises((ValueError, AttributeError), match=error):
+        model.to_disk(path)
+    assert path.read_bytes() == b"old"
+
+
+def test_a_parameter_that_msgpack_cannot_hold():
+    huge = numpy.broadcast_to(numpy.float32(0), (2**16, 2**15))  # 8 GiB that take 4 bytes
+    model = node("outer", layers=[node("inner", params={"W": huge})])
+    with pytest.raises(ValueError, match="layer 'inner': its parameter 'W' has 8589934592 bytes.*to_safetensors"):
+        model.to_bytes()

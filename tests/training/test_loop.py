@@ -17,7 +17,6 @@ from thinc.training import (
     save_checkpoint,
     shuffled_batches,
     train,
-    write_atomically,
 )
 from thinc.training.datasets import Data, Examples
 
@@ -122,19 +121,6 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     other = chain(Relu(9), Softmax()).initialize(*(make_data().train.X, numpy.eye(2, dtype="f")))
     with pytest.raises(TrainingError, match="not a checkpoint of this model"):
         load_checkpoint(path, other, Adam())
-
-
-def test_a_file_is_replaced_as_a_whole(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    write_atomically(path, b"old")
-
-    def fail(*_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OSError):
-        write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
 
 
 def test_batches_hold_each_example_once_in_an_order_of_the_epoch():

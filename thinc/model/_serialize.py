@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Union
 
 from .. import compat
-from ..util import convert_recursive, is_xp_array
+from ..util import convert_recursive, is_xp_array, write_atomically
 
 if TYPE_CHECKING:
     from . import Model
 
 PathT = Union[Path, str]
+
+_MSGPACK_LIMIT = 2**32 - 1  # bytes of one array
 
 
 @functools.singledispatch
@@ -75,6 +77,11 @@ def _attrs_to_dict(node: "Model") -> Dict[str, bytes]:
         except TypeError:
             # Functions and the like are part of how the model is built.
             continue
+        except Exception as error:
+            raise ValueError(
+                f"Cannot save layer '{node.name}': its attr '{name}' of type {type(value).__name__} does not "
+                f"serialize: {error}. Change it, or register a function for its type by serialize_attr.register"
+            ) from error
     return attrs
 
 
@@ -159,9 +166,19 @@ def _can_load_node(node: "Model", *, info: Dict, attrs: Dict, params: Dict, shim
 
 
 def to_bytes(self: "Model") -> bytes:
+    """ValueError if something in the model does not serialize, or is larger than msgpack can hold."""
+
     def to_numpy(array: Any) -> Any:
         return self.ops.to_numpy(array, byte_order="<")
 
+    for node in self.walk():
+        for name in node.param_names:
+            size = getattr(node.maybe_get_param(name), "nbytes", 0)
+            if size > _MSGPACK_LIMIT:
+                raise ValueError(
+                    f"Cannot save layer '{node.name}': its parameter '{name}' has {size} bytes, and the msgpack format "
+                    f"holds at most {_MSGPACK_LIMIT} in one. Use Model.to_safetensors"
+                )
     return compat.srsly.msgpack_dumps(convert_recursive(is_xp_array, to_numpy, self.to_dict()))
 
 
@@ -179,11 +196,7 @@ def can_from_bytes(self: "Model", bytes_data: bytes, *, strict: bool = True) -> 
 
 
 def to_disk(self: "Model", path: PathT) -> None:
-    # Not Path(path): objects that only look like a path, of cloud storage say, are
-    # opened as they are.
-    target = Path(path) if isinstance(path, str) else path
-    with target.open("wb") as file:
-        file.write(self.to_bytes())
+    write_atomically(path, self.to_bytes())
 
 
 def from_disk(self: "Model", path: PathT) -> "Model":

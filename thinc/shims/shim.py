@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union
 
+from ..util import write_atomically
+
 
 class Shim:
     """Holds a model of another framework: runs it, updates it, moves it, saves it.
@@ -56,9 +58,7 @@ class Shim:
 
     def to_disk(self, path: Union[str, Path]):
         """Write `to_bytes()` to a file: a name, or anything with open("wb")."""
-        target = Path(path) if isinstance(path, str) else path
-        with target.open("wb") as file:
-            file.write(self.to_bytes())
+        write_atomically(path, self.to_bytes())
 
     def from_disk(self, path: Union[str, Path]) -> "Shim":
         """Load what `to_disk` wrote; returns what `from_bytes` returns."""

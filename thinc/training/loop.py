@@ -11,7 +11,6 @@ Everything random in a run comes from its seed and the state that a checkpoint h
 resumed ends with the same weights as one that was not.
 """
 
-import os
 import random
 import time
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ import srsly
 
 from ..api import Model, Optimizer, fix_random_seed, to_categorical
 from ..loss import Loss
+from ..util import write_atomically
 from .datasets import MISSING, Data, Examples
 
 
@@ -213,16 +213,6 @@ def load_checkpoint(path: Path, model: Model, optimizer: Optimizer) -> Progress:
     numpy.random.set_state((name, numpy.array(keys, dtype="uint32"), *rest))
     random.setstate(_to_tuples(message["python_random"]))
     return Progress(**message["progress"])
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace the file only once the new one is safely on the disk."""
-    temporary = path.with_name(path.name + ".part")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def _to_lists(value: Any) -> Any:

@@ -44,6 +44,7 @@ from ._conversions import (
     xp2tensorflow,
     xp2torch,
 )
+from ._files import write_atomically
 from ._validation import DATA_VALIDATION, DataValidationError, data_validation, validate_fwd_input_output
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ __all__ = [
     "torch2xp",
     "use_nvtx_range",
     "validate_fwd_input_output",
+    "write_atomically",
     "xp2jax",
     "xp2mxnet",
     "xp2tensorflow",
