@@ -6,9 +6,17 @@ from typing import Any, Tuple
 import numpy
 import pytest
 
-from tests.cases import LayerCase
 from tests.layers.rows import CASES, EXEMPT
-from tests.layers.values import as_rows, assert_same, assert_same_structure, cast, float_arrays, gradients, noise, split
+from tests.layers.values import (
+    as_rows,
+    assert_same,
+    assert_same_structure,
+    float_arrays,
+    gradients,
+    initialized,
+    noise,
+    split,
+)
 from thinc.api import Model, NumpyOps, get_width, registry
 
 
@@ -16,15 +24,6 @@ class OpsWithoutDropout(NumpyOps):
     def get_dropout_mask(self, shape: Any, drop: Any) -> Any:
         assert not drop, "dropout in a prediction"
         return super().get_dropout_mask(shape, drop)
-
-
-def initialized(case: LayerCase) -> Tuple[Any, Any]:
-    """The model, and a batch for it in float32."""
-    numpy.random.seed(0)
-    X = cast(case.inputs(numpy.random.RandomState(1)), "float32")
-    model = case.build()
-    model.initialize(X=copy.deepcopy(X), Y=case.outputs(X))
-    return model, X
 
 
 def train(model: Any, X: Any) -> Tuple[Any, Any]:

@@ -1,10 +1,11 @@
 """What the layer tests do with any kind of batch: cast, copy, compare, split, join."""
 
 import copy
-from typing import Any, List
+from typing import Any, List, Tuple
 
 import numpy
 
+from tests.cases import LayerCase
 from thinc.api import NumpyOps
 from thinc.types import Padded, Ragged
 
@@ -13,6 +14,15 @@ ops = NumpyOps()
 
 def is_float(X: Any) -> bool:
     return isinstance(X, numpy.ndarray) and X.dtype.kind == "f"
+
+
+def initialized(case: LayerCase) -> Tuple[Any, Any]:
+    """The model, and a batch for it in float32."""
+    numpy.random.seed(0)
+    X = cast(case.inputs(numpy.random.RandomState(1)), "float32")
+    model = case.build()
+    model.initialize(X=copy.deepcopy(X), Y=case.outputs(X))
+    return model, X
 
 
 def map_arrays(function: Any, X: Any) -> Any:

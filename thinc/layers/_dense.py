@@ -9,11 +9,14 @@ from typing import Any, Callable, Dict, Optional, Tuple, cast
 from ..backends import Ops
 from ..initializers import zero_init
 from ..model import Model
+from ..model._shapes import holds
 from ..types import Floats2d
 from ..util import get_width, partial
 from .chain import chain
 from .dropout import Dropout
 from .layernorm import LayerNorm
+
+holds_affine = holds(W=("nO", "nI"), b=("nO",))
 
 
 def dense(
@@ -134,4 +137,4 @@ def dense_forward(activation: str, reads: str, module: str) -> Callable:
 
     forward.__module__ = module
     forward.__qualname__ = "forward"
-    return forward
+    return holds_affine(forward)

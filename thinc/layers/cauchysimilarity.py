@@ -4,6 +4,7 @@ from typing import Callable, Optional, Tuple
 
 from ..config import registry
 from ..model import Model
+from ..model._shapes import holds
 from ..types import Floats1d, Floats2d
 from ..util import get_width
 
@@ -24,6 +25,7 @@ def CauchySimilarity(nI: Optional[int] = None) -> Model[InT, OutT]:
     return Model("cauchy_similarity", forward, init=init, dims={"nI": nI, "nO": 1}, params={"W": None})
 
 
+@holds(W=("nI",))
 def forward(model: Model[InT, OutT], X1_X2: InT, is_train: bool) -> Tuple[OutT, Callable]:
     X1, X2 = X1_X2
     W = model.get_param("W")

@@ -4,7 +4,7 @@ from ..config import registry
 from ..initializers import glorot_uniform_init
 from ..model import Model
 from ..types import Floats2d
-from ._dense import backprop_affine, dense
+from ._dense import backprop_affine, dense, holds_affine
 from ._dense import init_dense as init
 
 __all__ = ["ClippedLinear", "HardSigmoid", "HardTanh", "ReluK", "forward", "init"]
@@ -42,6 +42,7 @@ def ClippedLinear(
     )
 
 
+@holds_affine
 def forward(model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool) -> Tuple[Floats2d, Callable]:
     ops = model.ops
     attrs = model.attrs

@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, cast
 from ..config import registry
 from ..initializers import uniform_init
 from ..model import Model
+from ..model._shapes import holds
 from ..types import Floats2d, Ints1d, Ints2d
 from ..util import get_width, partial
 from ._grads import add_into_grad
@@ -49,6 +50,7 @@ def Embed(
     return cast(Model[InT, OutT], model)
 
 
+@holds(E=("nV", "nO"))
 def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     E = model.get_param("E")

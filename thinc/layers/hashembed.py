@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, cast
 from ..config import registry
 from ..initializers import uniform_init
 from ..model import Model
+from ..model._shapes import holds
 from ..types import Floats2d, Ints1d, Ints2d
 from ..util import partial
 from ._grads import add_into_grad
@@ -59,6 +60,7 @@ def HashEmbed(
     return cast(Model[InT, OutT], model)
 
 
+@holds(E=("nV", "nO"))
 def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     attrs = model.attrs

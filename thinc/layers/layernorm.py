@@ -2,6 +2,7 @@ from typing import Callable, Optional, Tuple
 
 from ..config import registry
 from ..model import Model
+from ..model._shapes import holds
 from ..types import Floats1d, Floats2d
 from ..util import get_width
 
@@ -22,6 +23,7 @@ def LayerNorm(nI: Optional[int] = None) -> Model[InT, InT]:
     return Model("layernorm", forward, init=init, dims={"nI": nI, "nO": nI}, params={"G": None, "b": None})
 
 
+@holds(G=("nI",), b=("nI",))
 def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callable]:
     G, b = model.get_param("G"), model.get_param("b")
     Y, mu, rstd = model.ops.layer_norm(X, G, b)

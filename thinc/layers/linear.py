@@ -4,7 +4,7 @@ from ..config import registry
 from ..initializers import glorot_uniform_init
 from ..model import Model
 from ..types import Floats2d
-from ._dense import backprop_affine, dense
+from ._dense import backprop_affine, dense, holds_affine
 from ._dense import init_dense as init
 
 __all__ = ["Linear", "forward", "init"]
@@ -25,6 +25,7 @@ def Linear(
     return dense("linear", forward, nO, nI, init_W or glorot_uniform_init, init_b)
 
 
+@holds_affine
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     W = model.get_param("W")

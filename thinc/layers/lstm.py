@@ -1,12 +1,13 @@
 """Dimensions: T steps, B sequences, N rows of all sequences, I in (nI), O out (nO)."""
 
-from typing import Any, Callable, List, Optional, Tuple, cast
+from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
 from .. import compat
 from ..backends import Ops
 from ..config import registry
 from ..initializers import glorot_uniform_init, zero_init
 from ..model import Model
+from ..model._shapes import holds
 from ..types import Floats1d, Floats2d, Padded
 from ..util import assert_pytorch_installed, get_width, partial
 from .noop import noop
@@ -90,6 +91,18 @@ def init(
     model.set_param("HC0", ops.alloc4f(2, depth, dirs, nH))
 
 
+def _size_of_weights(dims: Dict[str, int]) -> int:
+    nH, depth, dirs = _width(dims), dims["depth"], dims["dirs"]
+    columns = dims["nI"] + (depth - 1) * nH * dirs  # that the layers read, together
+    return dirs * 4 * nH * (columns + depth * (nH + 2))
+
+
+def _width(dims: Dict[str, int]) -> int:
+    """Of one direction."""
+    return dims["nO"] // dims["dirs"]
+
+
+@holds(LSTM=(_size_of_weights,), HC0=(lambda dims: 2, "depth", "dirs", _width))
 def forward(model: Model[Padded, Padded], Xp: Padded, is_train: bool) -> Tuple[Padded, Callable]:
     if not isinstance(Xp, Padded):
         raise TypeError(

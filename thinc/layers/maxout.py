@@ -5,6 +5,7 @@ from typing import Any, Callable, Optional, Tuple
 from ..config import registry
 from ..initializers import glorot_uniform_init, zero_init
 from ..model import Model
+from ..model._shapes import holds
 from ..types import Floats2d, Ints2d
 from ..util import get_width, partial
 from . import layernorm
@@ -49,6 +50,7 @@ def Maxout(
     return with_extras(model, nO, dropout, normalize=False)
 
 
+@holds(W=("nO", "nP", "nI"), b=("nO", "nP"))
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     W, b = model.get_param("W"), model.get_param("b")
     Y, which = model.ops.affine_maxout(X, W, b)

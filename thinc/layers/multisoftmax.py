@@ -5,7 +5,7 @@ from ..initializers import zero_init
 from ..model import Model
 from ..types import Floats2d
 from ..util import get_width
-from ._dense import backprop_affine
+from ._dense import backprop_affine, holds_affine
 
 __all__ = ["MultiSoftmax", "forward", "init"]
 
@@ -31,6 +31,7 @@ def MultiSoftmax(nOs: Tuple[int, ...], nI: Optional[int] = None) -> Model[InT, O
     )
 
 
+@holds_affine
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     W = model.get_param("W")

@@ -6,6 +6,7 @@ from ..backends import Ops
 from ..config import registry
 from ..initializers import uniform_init
 from ..model import Model
+from ..model._shapes import holds
 from ..types import Floats1d, Floats2d, Ints1d, Ragged
 from ..util import get_width
 
@@ -27,6 +28,7 @@ def ParametricAttention(nO: Optional[int] = None) -> Model[InT, OutT]:
     return Model("para-attn", forward, init=init, params={"Q": None}, dims={"nO": nO})
 
 
+@holds(Q=("nO",))
 def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Callable]:
     X = rows_of(Xr)
     lengths = Xr.lengths

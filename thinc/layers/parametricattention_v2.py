@@ -5,6 +5,7 @@ from typing import Callable, Optional, Tuple, cast
 from ..config import registry
 from ..initializers import uniform_init
 from ..model import Model
+from ..model._shapes import holds
 from ..types import Floats2d, Ragged
 from ..util import get_width
 from .noop import noop
@@ -41,6 +42,7 @@ def ParametricAttention_v2(
     )
 
 
+@holds(Q=("nO",))
 def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Callable]:
     X = rows_of(Xr)
     lengths = Xr.lengths

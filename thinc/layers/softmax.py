@@ -5,7 +5,7 @@ from ..initializers import zero_init
 from ..model import Model
 from ..types import Floats2d
 from ..util import ArrayInfo
-from ._dense import backprop_affine, dense
+from ._dense import backprop_affine, dense, holds_affine
 from ._dense import init_unset as init
 
 __all__ = ["Softmax", "Softmax_v2", "forward", "init", "validate_temperature"]
@@ -60,6 +60,7 @@ def Softmax_v2(
     )
 
 
+@holds_affine
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     attrs = model.attrs

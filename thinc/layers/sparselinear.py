@@ -4,6 +4,7 @@ from typing import Any, Callable, Optional, Tuple
 
 from ..config import registry
 from ..model import Model
+from ..model._shapes import holds
 from ..types import ArrayXd, Floats2d
 from ..util import get_width
 from ._grads import add_into_grad
@@ -48,6 +49,7 @@ def _sparse_linear(nO: Optional[int], length: int, *, v1_indexing: bool) -> Mode
     )
 
 
+@holds(W=(lambda dims: dims["nO"] * dims["length"],), b=("nO",))
 def forward(model: Model[InT, OutT], keys_values_lengths: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     W = model.get_param("W")

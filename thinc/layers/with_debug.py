@@ -1,3 +1,4 @@
+from functools import wraps
 from typing import Any, Callable, Optional, Tuple, TypeVar
 
 from ..model import Model
@@ -25,6 +26,7 @@ def with_debug(
     """
     layer_forward, layer_init = layer._func, layer.init
 
+    @wraps(layer_forward)
     def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
         on_forward(model, X, is_train)
         Y, backprop_layer = layer_forward(model, X, is_train=is_train)

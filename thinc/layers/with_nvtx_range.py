@@ -1,3 +1,4 @@
+from functools import wraps
 from typing import Any, Callable, Optional, Tuple, TypeVar
 
 from ..model import Model
@@ -19,6 +20,7 @@ def with_nvtx_range(
     layer_forward = layer._func
     name = layer.name if name is None else name
 
+    @wraps(layer_forward)
     def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
         with use_nvtx_range(f"{name} forward", forward_color):
             Y, backprop_layer = layer_forward(model, X, is_train=is_train)

@@ -1,3 +1,4 @@
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple, TypeVar
 
 from .. import compat
@@ -22,6 +23,7 @@ def with_signpost_interval(layer: _ModelT, signposter: "os_signpost.Signposter",
     layer_forward, layer_init = layer._func, layer.init
     name = layer.name if name is None else name
 
+    @wraps(layer_forward)
     def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
         with signposter.use_interval(f"{name} forward"):
             Y, backprop_layer = layer_forward(model, X, is_train=is_train)

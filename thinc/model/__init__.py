@@ -31,6 +31,7 @@ from . import _serialize
 from ._errors import MissingError, describe_dims, note_layer
 from ._operators import Operators, context_operators  # noqa: F401  (passed on)
 from ._serialize import deserialize_attr, serialize_attr
+from ._shapes import check_shape
 from ._summary import Summary, one_line, summarize
 from ._tree import (
     _ModelT,  # noqa: F401  (passed on)
@@ -211,10 +212,11 @@ class Model(Operators, Generic[InT, OutT]):
         return self.get_param(name) if self._has_params.get(name) else None
 
     def set_param(self, name: str, value: Optional[ParamXd]) -> None:
-        """Store the array itself; None marks the parameter as unset."""
+        """Store the array itself; None marks the parameter as unset.  ValueError for a shape that the dims forbid."""
         if value is None:
             self._has_params[name] = None
         else:
+            check_shape(self, name, value)
             self._params.set_param(self.id, name, value)
             self._has_params[name] = True
 
