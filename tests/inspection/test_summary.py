@@ -8,7 +8,7 @@ import pytest
 
 from tests.cases import LayerCase
 from tests.layers.rows import CASES
-from tests.layers.test_contract import initialized
+from tests.layers.values import initialized
 from thinc.api import (
     LSTM,
     HashEmbed,

@@ -2,6 +2,9 @@
 
 There is one class, and layers are instances of it: `Linear()` returns a `Model` whose
 forward function knows how to multiply. A tree of such nodes is again a model.
+
+Over 500 lines: the methods of one class, which are the interface; longer ones stand in
+the files beside this one.
 """
 
 import copy
