@@ -69,8 +69,11 @@ wheel: build
 	$(BIN)/python -m pip install -q build
 	$(BIN)/python -m build --wheel --sdist --no-isolation --outdir dist
 
+# The documentation site in build/docs; its cells run again where they changed.
 docs: build
-	$(BIN)/python docs/build.py
+	@$(BIN)/python docs/check.py
+	$(BIN)/python -m pip install -q $(shell $(PYTHON) docs/check.py --requirements)
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
 
 clean:
 	rm -rf build dist *.egg-info

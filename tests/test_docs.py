@@ -8,7 +8,7 @@ from tests.shared import ROOT
 
 
 def test_links_and_snippets():
-    done = subprocess.run([sys.executable, "docs/build.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "docs/check.py"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

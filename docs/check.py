@@ -1,0 +1,47 @@
+"""Checks README and docs without building them: links lead somewhere, snippets are Python.
+
+python docs/check.py                   a line for each problem
+python docs/check.py --requirements    what the site is built with, as in the extra `docs`
+"""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pages():
+    """Every page of the documentation that somebody wrote."""
+    yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))
+    yield from (page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent.name != "reference")
+
+
+def problems(page):
+    """Links that lead nowhere and snippets that are not Python."""
+    text = page.read_text(encoding="utf8")
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        written = "/reference/" in f"/{target}"  # when the site is built
+        if "://" not in target and not written and not (page.parent / target).exists():
+            yield f"{page.relative_to(ROOT)}: there is no {target}"
+    for snippet in re.findall(r"```(?:python|\{code-cell\})\n(?::[^\n]*\n)*(.*?)```", text, re.S):
+        try:
+            ast.parse(snippet)
+        except SyntaxError as e:
+            yield f"{page.relative_to(ROOT)}: a snippet is not Python: {e}"
+
+
+def requirements():
+    """Read by hand: the standard library has no reader of TOML before 3.11."""
+    (listed,) = re.findall(r"^docs = (\[.*\])$", (ROOT / "pyproject.toml").read_text(encoding="utf8"), re.M)
+    return ast.literal_eval(listed)
+
+
+if __name__ == "__main__":
+    if "--requirements" in sys.argv:
+        print(*(f"'{requirement}'" for requirement in requirements()))
+    else:
+        found = [line for page in pages() for line in problems(page)]
+        if found:
+            raise SystemExit("\n".join(found))

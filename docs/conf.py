@@ -1,0 +1,91 @@
+"""The documentation site: `make docs` builds it into build/docs, without a network and without a warning."""
+
+import inspect
+import re
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+sys.path[:0] = [str(DOCS), str(DOCS.parent)]
+
+import api_pages  # noqa: E402
+
+import thinc  # noqa: E402
+
+project = "thinc"
+author = "the thinc developers"
+copyright = author
+release = version = thinc.__version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_design", "sphinx_copybutton"]
+exclude_patterns = ["**/.ipynb_checkpoints"]
+# Pages that the repository shows, too, are parts of the site.
+html_theme = "pydata_sphinx_theme"
+html_title = "thinc"
+html_static_path = ["_static"]
+html_css_files = ["thinc.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "navbar_align": "left",
+    "show_prev_next": True,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "secondary_sidebar_items": ["page-toc"],
+}
+html_context = {"default_mode": "auto"}
+
+nb_execution_mode = "cache"  # a cell runs again when it or one before it changed
+nb_execution_cache_path = str(DOCS.parent / "build" / "docs-cells")
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 88
+add_module_names = False
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+suppress_warnings = ["myst.xref_missing"] if "linkcheck" in sys.argv else []
+
+
+def readable(app, what, name, obj, options, lines):
+    """Docstrings are plain text: what is indented is a formula or a list of arguments, `x` is code."""
+    paragraphs = re.split(r"\n\s*\n", inspect.cleandoc("\n".join(lines)))
+    lines[:] = []
+    for paragraph in paragraphs:
+        if paragraph.startswith(">>> "):
+            text = paragraph
+        elif paragraph.startswith((" ", "\t")):
+            text = "::\n\n" + paragraph
+        else:
+            text = "\n".join(map(_escaped, _with_formulas_apart(paragraph)))
+        lines += [*text.splitlines(), ""]
+
+
+def _with_formulas_apart(paragraph):
+    """Indented lines inside a paragraph become a block of their own."""
+    inside = False
+    for line in paragraph.splitlines():
+        indented = line.startswith("    ")
+        if indented != inside:
+            yield from ["", "::", ""] if indented else [""]
+        inside = indented
+        yield line
+
+
+def _escaped(line):
+    if line.startswith("    ") or line == "::":
+        return line
+    parts = re.split(r"(`[^`]+`)", line)
+    return "".join(f"`{part}`" if part.startswith("`") else re.sub(r"([*|\\_])", r"\\\1", part) for part in parts)
+
+
+def setup(app):
+    api_pages.write(DOCS / "reference")
+    app.connect("autodoc-process-docstring", readable)
