@@ -4,6 +4,7 @@ Importing the package loads the registry only; `thinc.api` holds everything else
 `thinc.compat.enable_tensorflow()` can be called before the rest is imported.
 """
 
+import importlib
 import os
 from typing import Any
 
@@ -14,11 +15,13 @@ __all__ = ["registry", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    # Only here, since it loads NumPy and the kernels.
+    # Only here, since it loads NumPy and the kernels, or all.
     if name in ("get_num_threads", "release_memory", "set_num_threads"):
         from .backends._kernels import elementwise  # type: ignore[attr-defined]
 
         return getattr(elementwise, name)
+    if name == "load":
+        return importlib.import_module("thinc.training").load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

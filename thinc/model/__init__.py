@@ -30,7 +30,7 @@ from .. import compat
 from .._array_types import ParamXd
 from ..backends import CupyOps, NumpyOps, Ops, ParamServer, get_current_ops
 from ..util import DATA_VALIDATION, validate_fwd_input_output
-from . import _serialize
+from . import _safetensors, _serialize
 from ._errors import MissingError, describe_dims, note_layer
 from ._operators import Operators, context_operators  # noqa: F401  (passed on)
 from ._serialize import deserialize_attr, serialize_attr
@@ -444,7 +444,7 @@ class Model(Operators, Generic[InT, OutT]):
             for shim in node._shims:
                 shim.to_device(ops.device_type, ops.device_id)
 
-    # -- Serialization: these are methods that stand in _serialize.py
+    # -- Serialization: these are methods that stand in _serialize.py and _safetensors.py
 
     to_dict = _serialize.to_dict
     from_dict = _serialize.from_dict
@@ -455,6 +455,8 @@ class Model(Operators, Generic[InT, OutT]):
     to_disk = _serialize.to_disk
     from_disk = _serialize.from_disk
     can_from_disk = _serialize.can_from_disk
+    to_safetensors = _safetensors.to_safetensors
+    from_safetensors = _safetensors.from_safetensors
 
 
 def _update_params(nodes: List[Model], optimizer: "Optimizer") -> None:

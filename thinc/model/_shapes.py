@@ -27,14 +27,23 @@ def holds(**shapes: Tuple[Axis, ...]) -> Callable[[ForwardT], ForwardT]:
     return state
 
 
-def expected_shape(model: "Model", name: str) -> Optional[List[Optional[int]]]:
-    """What the dims say of a parameter: None for an axis of an unset dim, None at all if nothing is stated."""
+def expected_shape(model: "Model", name: str, dims: Optional[Dict[str, Any]] = None) -> Optional[List[Optional[int]]]:
+    """What the dims (by default the model's) say of a parameter: None for an axis of an unset dim, None at all if
+    nothing is stated."""
     axes = getattr(model._func, "param_shapes", {}).get(name)
     if axes is None:
         return None
-    dims: Dict[str, Any] = model._dims
+    dims = model._dims if dims is None else dims
     complete = None not in dims.values()
     return [dims.get(axis) if isinstance(axis, str) else axis(dims) if complete else None for axis in axes]
+
+
+def is_shape(expected: List[Optional[int]], shape: Tuple[int, ...]) -> bool:
+    return len(shape) == len(expected) and all(want is None or want == have for want, have in zip(expected, shape))
+
+
+def describe_shape(expected: List[Optional[int]]) -> str:
+    return f"({', '.join('any' if want is None else str(want) for want in expected)}{',' * (len(expected) == 1)})"
 
 
 def check_shape(model: "Model", name: str, value: Any) -> None:
@@ -43,11 +52,11 @@ def check_shape(model: "Model", name: str, value: Any) -> None:
     if expected is None:
         return
     shape = tuple(getattr(value, "shape", ()))
-    if len(shape) == len(expected) and all(want is None or want == have for want, have in zip(expected, shape)):
+    if is_shape(expected, shape):
         return
-    wanted = ", ".join("any" if want is None else str(want) for want in expected) + "," * (len(expected) == 1)
+    wanted = describe_shape(expected)
     dims = ", ".join(f"{dim}={size}" for dim, size in model._dims.items())
     raise ValueError(
-        f"Parameter '{name}' of layer '{model.name}': expected shape ({wanted}) as its dims say ({dims}), got {shape}. "
+        f"Parameter '{name}' of layer '{model.name}': expected shape {wanted} as its dims say ({dims}), got {shape}. "
         "Build the layer with other dims, or give an array of that shape"
     )

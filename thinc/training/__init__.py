@@ -6,6 +6,7 @@ Importing it registers the readers in `registry.datasets` and the layers of feat
 from . import features  # noqa: F401  (registers its layers)
 from .config_check import ConfigProblem, Settled, settle
 from .datasets import MISSING, Corpus, Data, DatasetError, Examples, tag_python
+from .load import Trained, load
 from .loop import (
     Progress,
     Settings,
@@ -33,10 +34,12 @@ __all__ = [
     "Progress",
     "Settings",
     "Settled",
+    "Trained",
     "TrainingError",
     "count_items",
     "evaluate",
     "initialize",
+    "load",
     "load_checkpoint",
     "most_frequent_baseline",
     "predict_classes",

@@ -26,7 +26,7 @@ def write_atomically(path: PathT, *chunks: Any) -> None:
     a device, and an object that only looks like a path (of cloud storage, say), is opened and written as it is.
     """
     path = Path(path) if isinstance(path, str) else path
-    target = _regular_file(path)
+    target = regular_file(path)
     if target is None:
         with path.open("wb") as file:
             for chunk in chunks:
@@ -54,7 +54,7 @@ def write_atomically(path: PathT, *chunks: Any) -> None:
     _sync_folder(os.path.dirname(target))
 
 
-def _regular_file(path: Any) -> Optional[str]:
+def regular_file(path: Any) -> Optional[str]:
     """Where the file is or will be, beyond all links; None for what has to be opened as it is."""
     if not isinstance(path, Path) or type(path).open is not Path.open:
         return None

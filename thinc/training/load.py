@@ -1,0 +1,45 @@
+"""A saved model by its path alone: the file says how it is built."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Union
+
+from ..api import Config, Model, registry
+from ..model._safetensors import TensorFile, load_tensors
+
+
+@dataclass
+class Trained:
+    """What was saved: the model and the config that built it."""
+
+    model: Model
+    config: Config
+
+    def predict(self, X: Any) -> Any:
+        return self.model.predict(X)
+
+
+def load(path: Union[str, Path], *, mmap: bool = True) -> Trained:
+    """Build and load the model of a safetensors file whose metadata hold its config, as they do if it was saved by
+    `model.to_safetensors(path, metadata={"config": config.to_str()})`.
+
+    The layers that the config names must be registered, so import what registers them first. With `mmap` the weights
+    are pages of the file, see `Model.from_safetensors`. ValueError if the file is damaged or has no config.
+    """
+    with TensorFile(path) as file:
+        config = Config().from_str(file.metadata.get("config", ""))
+        if not isinstance(config.get("model"), dict):
+            raise ValueError(
+                f"thinc.load: {path} has no config with a section [model] in its metadata. Build the model and call "
+                'its from_safetensors, or save it with metadata={"config": config.to_str()}'
+            )
+        model = registry.resolve({"model": config["model"]})["model"]
+        if not isinstance(model, Model):
+            raise ValueError(
+                f"thinc.load: [model] in the config of {path} describes a {type(model).__name__}, no model"
+            )
+        load_tensors(model, file, mmap)
+    return Trained(model, config)
+
+
+__all__ = ["Trained", "load"]
