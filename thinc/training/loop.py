@@ -63,13 +63,20 @@ class Settings:
 
 
 def train(
-    model: Model, optimizer: Optimizer, data: Data, settings: Settings, progress: Optional[Progress] = None
+    model: Model,
+    optimizer: Optimizer,
+    data: Data,
+    settings: Settings,
+    progress: Optional[Progress] = None,
+    group: Optional[Any] = None,
 ) -> Iterator[Progress]:
     """Train an initialized model, yielding the progress for the caller to show, save or stop by.
 
     It yields after each step; then, once an epoch, with a score and with the averaged weights in the model, which is
     the time to keep the best; then with step 0 and the plain weights, the time for a checkpoint. Pass the progress of
     a loaded checkpoint to go on from there. Raises TrainingError if the loss is no longer a finite number.
+
+    group: of several workers, which all run this loop, the `Sync` or `Sharded` of thinc.distributed.
     """
     progress = progress or Progress()
     train_data, calculate_loss = data.train, settings.loss
@@ -78,23 +85,24 @@ def train(
         progress.steps = len(batches)
         for indices in batches[progress.step :]:
             start = time.perf_counter()
-            X, Y = select(train_data, indices)
-            Yh, backprop = model.begin_update(X)
-            d_loss, loss = calculate_loss(Yh, Y)
-            loss = float(loss)
+            if group is None:
+                loss = backward(model, train_data, calculate_loss, indices)
+            else:
+                loss = group.backward(model, optimizer, train_data, calculate_loss, indices, progress)
             if not numpy.isfinite(loss):
                 raise TrainingError(
                     f"The loss became {loss} in epoch {progress.epoch + 1}, step {progress.step + 1}. "
                     "Lower the learning rate, or clip the gradient harder"
                 )
-            backprop(d_loss)
             model.finish_update(optimizer)
             optimizer.step_schedules()
             progress.seconds += time.perf_counter() - start
-            progress.items += count_items(Y, data)
+            progress.items += count_items(select(train_data, indices)[1], data)
             progress.loss += loss
             progress.step += 1
             yield progress
+        if group is not None:
+            group.settle(optimizer, progress)
         with model.use_params(optimizer.averages or {}):
             progress.score = evaluate(model, data.dev, settings.batch_size)
             optimizer.last_score = progress.score
@@ -107,12 +115,24 @@ def train(
                     "score": progress.score,
                     "items_per_second": round(progress.speed, 1),
                     "seconds": round(progress.seconds, 3),
+                    **(group.metrics() if group is not None else {}),
                 }
             )
             yield progress
         progress.epoch += 1
         progress.step, progress.loss, progress.score = 0, 0.0, None
         yield progress
+
+
+def backward(model: Model, examples: Examples, calculate_loss: Loss, indices: numpy.ndarray) -> float:
+    """Add the gradients of some of the examples to those of the model, if their loss, which is returned, is finite."""
+    X, Y = select(examples, indices)
+    Yh, backprop = model.begin_update(X)
+    d_loss, loss = calculate_loss(Yh, Y)
+    loss = float(loss)
+    if numpy.isfinite(loss):
+        backprop(d_loss)
+    return loss
 
 
 def _out_of_patience(progress: Progress, settings: Settings) -> bool:

@@ -1,0 +1,457 @@
+"""What the driver starts on Ray, and what a worker runs."""
+
+import importlib.util
+import json
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
+
+from tqdm import tqdm
+
+from ..api import Config
+from ..training import (
+    ConfigProblem,
+    DatasetError,
+    Progress,
+    Settled,
+    TrainingError,
+    initialize,
+    load_checkpoint,
+    save_checkpoint,
+    settle,
+    train,
+    write_atomically,
+)
+from .group import Gloo, Group, LostWorker, Mail, ObjectStore
+from .sharded import Owner, Sharded, check_no_shims
+from .sync import Sync, check_shards
+
+PIP = 'pip install "thinc[ray]"'
+CHECKPOINT = "checkpoint.bin"
+Workers = Union[int, Tuple[int, int]]
+
+
+def distributed_train(
+    config: Union[str, Path, Config],
+    *,
+    workers: Workers = 2,
+    mode: str = "sync",
+    address: Optional[str] = None,
+    storage: Union[str, Path] = "runs/distributed",
+    max_failures: int = 3,
+    timeout: float = 60.0,
+    shards: Optional[int] = None,
+    quorum: Optional[int] = None,
+    max_staleness: int = 2,
+    checkpoint_every: int = 0,
+    resume: bool = False,
+    overrides: Optional[Dict[str, Any]] = None,
+) -> Progress:
+    """Train the model of a config on several workers; returns where the run ended, as `thinc.training.train` does.
+
+    config: a file, or a Config. The batch size in it is that of all workers together.
+    workers: how many, or (least, most) for a run that shrinks and grows with its cluster.
+    mode: "sync" sums the gradients of all; "sharded" gives each parameter an owner, see `quorum` and `max_staleness`
+        in `Sharded`.
+    address: of a running cluster ("auto": the one of this machine), which is left running; without it Ray is started
+        here with a CPU for each worker, and stopped at the end.
+    storage: a folder that all machines see. It gets what `thinc train` writes, and Ray's checkpoints in ray/.
+    max_failures: how often the workers are started again from the last checkpoint. Checkpoints are made after each
+        epoch, and every `checkpoint_every` steps.
+    timeout: seconds that anyone waits for another.
+    shards: see `Sync`: the same bits for any number of workers.
+    resume: go on from the last checkpoint in storage.
+
+    Raises ConfigProblem for arguments that cannot be carried out, ImportError without Ray, TrainingError if the run
+    failed.
+    """
+    settled = _settle(config, overrides or {})
+    least, most = _check(settled, workers, mode, shards, quorum, max_failures)
+    settled.corpus.check()
+    folder = Path(storage).absolute()
+    if resume and not (folder / "ray").is_dir():
+        raise ConfigProblem(f"there is nothing to resume in {folder}: it holds no folder ray")
+    _require_ray()
+    job = {
+        "config": settled.config.to_str(),
+        "folder": os.getcwd(),
+        "mode": mode,
+        "shards": shards,
+        "quorum": quorum,
+        "max_staleness": max_staleness,
+        "checkpoint_every": checkpoint_every,
+        "timeout": timeout,
+    }
+    with _ray(address, most, timeout):
+        _check_cpus(least)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not resume:
+            shutil.rmtree(folder / "ray", ignore_errors=True)
+        write_atomically(folder / "config.cfg", settled.config.to_bytes())
+        return _run(job, workers, folder, max_failures)
+
+
+def _settle(config: Union[str, Path, Config], overrides: Dict[str, Any]) -> Settled:
+    if not isinstance(config, Config):
+        return settle(Path(config), overrides)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config.cfg"
+        config.to_disk(path)
+        return settle(path, overrides)
+
+
+def _check(
+    settled: Settled, workers: Workers, mode: str, shards: Optional[int], quorum: Optional[int], max_failures: int
+) -> Tuple[int, int]:
+    """ConfigProblem for what cannot work; the least and the largest number of workers."""
+    least, most = workers if isinstance(workers, tuple) else (workers, workers)
+    if not 1 <= least <= most:
+        raise ConfigProblem(f"workers: expected a number of at least 1, or (least, most), got {workers!r}")
+    if mode not in ("sync", "sharded"):
+        raise ConfigProblem(f"mode: expected 'sync' or 'sharded', got {mode!r}")
+    if least < most and max_failures == 0:
+        raise ConfigProblem("workers from ... to ... need max_failures above 0: a change of their number is a restart")
+    if quorum is not None and (mode == "sync" or not 1 <= quorum <= least):
+        raise ConfigProblem(f"quorum: expected 1 to {least}, the number of workers, with mode 'sharded', got {quorum}")
+    try:
+        check_shards(shards)
+        if mode == "sharded":
+            check_no_shims(settled.model)
+    except ValueError as e:
+        raise ConfigProblem(str(e)) from e
+    if shards is not None and mode == "sharded":
+        raise ConfigProblem("shards fixes the order of the sums of mode 'sync'; mode 'sharded' has no fixed order")
+    if shards is not None and shards < most:
+        raise ConfigProblem(f"shards: {shards} parts are too few for {most} workers; expected a power of two >= {most}")
+    return least, most
+
+
+# Ray
+
+
+def _require_ray() -> None:
+    if importlib.util.find_spec("ray") is None:
+        raise ImportError(f"Several workers need Ray, which is not installed. Install it with: {PIP}")
+    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # paths in a config stay valid
+    try:
+        import ray.train  # noqa: F401
+        from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer  # noqa: F401
+    except ImportError as e:
+        raise ImportError(f"This Ray has no Train, or too old a one ({e}). Install it with: {PIP}") from e
+
+
+@contextmanager
+def _ray(address: Optional[str], cpus: int, timeout: float) -> Iterator[None]:
+    """A connection to Ray: the caller's, if there is one; else a cluster's; else a Ray of our own, ended with it."""
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    quiet: Dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address is None:
+        ray.init(num_cpus=cpus, include_dashboard=False, **quiet)
+    else:
+        _probe(address, timeout)
+        try:
+            ray.init(address=address, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as e:
+            raise TrainingError(f"There is no Ray at {address!r}: {e}") from e
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _probe(address: str, timeout: float) -> None:
+    """TrainingError if nobody listens: Ray itself tries for long."""
+    host, _, port = address.rpartition(":")
+    if not host:
+        return  # "auto", "local"
+    try:
+        socket.create_connection((host.rpartition("/")[2], int(port)), timeout=timeout).close()
+    except (OSError, ValueError) as e:
+        raise TrainingError(f"There is no Ray at {address!r}: {e}. `ray status` on its head shows the address") from e
+
+
+def _check_cpus(least: int) -> None:
+    import ray
+
+    cpus = int(ray.cluster_resources().get("CPU", 0))
+    if cpus < least:
+        raise ConfigProblem(f"{least} workers need {least} CPUs, but the cluster has {cpus}. Ask for fewer workers")
+
+
+def _run(job: Dict[str, Any], workers: Workers, folder: Path, max_failures: int) -> Progress:
+    """Start the workers and show what they tell until they are done."""
+    import ray
+    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+    seconds = str(int(job["timeout"]) or 1)
+    for name in ("WORKER_HEALTH_CHECK_TIMEOUT_S", "WORKER_GROUP_START_TIMEOUT_S", "COLLECTIVE_TIMEOUT_S"):
+        os.environ.setdefault(f"RAY_TRAIN_{name}", seconds)
+    logging.getLogger("ray.train").setLevel(logging.ERROR)
+    mail = ray.remote(Mail).options(num_cpus=0, max_concurrency=1000).remote()
+    trainer = DataParallelTrainer(
+        work,
+        train_loop_config={**job, "mail": mail},
+        backend_config=_backend(job),
+        scaling_config=ScalingConfig(num_workers=workers, resources_per_worker={"CPU": 1}),  # type: ignore[arg-type]
+        run_config=RunConfig(
+            name="ray",
+            storage_path=str(folder),
+            failure_config=FailureConfig(max_failures=max_failures),
+            checkpoint_config=CheckpointConfig(num_to_keep=2),
+        ),
+    )
+    with _Watch(mail, folder) as watch:
+        try:
+            trainer.fit()
+        except ray.train.TrainingFailedError as e:
+            watch.look()
+            raise TrainingError(watch.error or f"The workers failed {max_failures + 1} times, at last: {e}") from e
+        watch.look()
+    if watch.error:
+        raise TrainingError(watch.error)
+    if watch.progress is None:
+        raise TrainingError(f"The workers ended without a word; Ray's logs are in {_log_folder()}")
+    return watch.progress
+
+
+def _log_folder() -> str:
+    import ray
+
+    return str(ray.nodes()[0].get("TempDir", "/tmp/ray"))
+
+
+def _backend(job: Dict[str, Any]) -> Any:
+    """gloo of torch for the sums of mode sync, where torch is installed; else nothing but Ray."""
+    from ray.train.backend import BackendConfig
+
+    if job["mode"] == "sharded" or not _has_torch():
+        return BackendConfig()
+    from ray.train.torch import TorchConfig
+
+    return TorchConfig(backend="gloo", timeout_s=int(job["timeout"]) or 1)
+
+
+def _has_torch() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
+class _Watch:
+    """A thread of the driver: fetches what the workers tell, shows it and writes the files of the run."""
+
+    def __init__(self, mail: Any, folder: Path):
+        self.mail, self.folder = mail, folder
+        self.error = ""
+        self.progress: Optional[Progress] = None
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._loop, daemon=True)
+
+    def __enter__(self) -> "_Watch":
+        self._bar = tqdm(unit="step", disable=None)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._bar.close()
+
+    def _loop(self) -> None:
+        while not self._stop.wait(0.5):
+            self.look()
+
+    def look(self) -> None:
+        """Take the notes that came."""
+        import ray
+
+        with self._lock:
+            try:
+                notes = ray.get(self.mail.take.remote(), timeout=10)
+            except ray.exceptions.RayError:
+                return  # the run is ending; fit() tells why
+            for kind, value in notes:
+                getattr(self, f"_{kind}")(value)
+
+    def _failure(self, message: str) -> None:
+        self.error = self.error or message
+
+    def _file(self, value: Tuple[str, bytes]) -> None:
+        write_atomically(self.folder / value[0], value[1])
+
+    def _step(self, value: Dict[str, Any]) -> None:
+        self._bar.total, self._bar.n = value["total"], value["n"]
+        self._bar.set_postfix_str(value["text"])
+
+    def _epoch(self, text: str) -> None:
+        self._bar.write(text)
+
+    def _done(self, progress: Progress) -> None:
+        self.progress = progress
+
+
+# A worker
+
+
+def work(job: Dict[str, Any]) -> None:
+    """What each worker runs. Faults that a restart would repeat end the run; others are Ray's to deal with."""
+    import ray
+    import ray.train
+    from ray.train.collective import broadcast_from_rank_zero
+
+    context = ray.train.get_context()
+    rank, size, mail = context.get_world_rank(), context.get_world_size(), job["mail"]
+    attempt = broadcast_from_rank_zero(uuid.uuid4().hex if rank == 0 else None)
+    if os.path.isdir(job["folder"]):
+        os.chdir(job["folder"])
+
+    def tell(kind: str, value: Any) -> None:
+        if rank == 0:
+            mail.note.remote((kind, value))
+
+    try:
+        group: Group
+        if job["mode"] == "sync" and _has_torch():
+            group = Gloo()
+        else:
+            group = ObjectStore(mail, attempt, rank, size, job["timeout"])
+        _train(job, group, tell)
+    except (TrainingError, DatasetError, ConfigProblem) as e:
+        ray.get(mail.fail.remote(attempt, str(e)), timeout=job["timeout"])
+
+
+def _train(job: Dict[str, Any], group: Group, tell: Callable[[str, Any], None]) -> None:
+    import ray.train
+
+    settled = _settle(Config().from_str(job["config"]), {})
+    model, optimizer, settings = settled.model, settled.optimizer, settled.settings
+    data = settled.corpus.read()
+    _check_corpora(group, data)
+    initialize(model, data, settings.seed)
+    progress = Progress()
+    checkpoint = ray.train.get_checkpoint()
+    if checkpoint is not None:
+        with checkpoint.as_directory() as folder:
+            progress = load_checkpoint(Path(folder) / CHECKPOINT, model, optimizer)
+    weights = group.broadcast(model.to_bytes() if group.rank == 0 else None)
+    if group.rank:
+        model.from_bytes(weights)
+    tell("file", ("labels.json", json.dumps(data.labels).encode()))
+    way = _way(job, group, settled)
+    shown = 0.0
+    for progress in train(model, optimizer, data, settings, progress, way):  # noqa: B020  (the same object)
+        if progress.score is not None:
+            _tell_epoch(tell, model, progress, settled.corpus.unit, group.size)
+            continue
+        if progress.step and time.monotonic() - shown > 0.5:
+            shown = time.monotonic()
+            tell("step", _line(progress, way, settings.max_epochs, settled.corpus.unit))
+        every = job["checkpoint_every"]
+        if progress.step == 0 or (every and progress.step % every == 0):
+            if progress.step:
+                way.settle(optimizer, progress)
+            _report(group, model, optimizer, progress)
+    tell("done", progress)
+    group.barrier()
+
+
+def _way(job: Dict[str, Any], group: Group, settled: Settled) -> Any:
+    seed = settled.settings.seed
+    if job["mode"] == "sync":
+        return Sync(group, settled.model, shards=job["shards"], seed=seed)
+    return Sharded(
+        group,
+        settled.model,
+        settled.optimizer,
+        mean=getattr(settled.settings.loss, "normalize", True),
+        quorum=job["quorum"],
+        max_staleness=job["max_staleness"],
+        seed=seed,
+        timeout=job["timeout"],
+        ask=_ask_ray,
+        own=_own_in_ray,
+    )
+
+
+def _own_in_ray(*args: Any, **settings: Any) -> Any:
+    import ray
+
+    size = args[-1]
+    return ray.remote(Owner).options(num_cpus=0, max_concurrency=2 * size + 2).remote(*args, **settings)
+
+
+def _ask_ray(owners: List[Any], method: str, arguments: List[tuple], timeout: float) -> List[Any]:
+    import ray
+
+    calls = [getattr(owner, method).remote(*args) for owner, args in zip(owners, arguments)]
+    try:
+        return ray.get(calls, timeout=2 * timeout)
+    except ray.exceptions.RayTaskError as e:
+        raise e.cause from e
+    except (ray.exceptions.RayError, TimeoutError) as e:
+        raise LostWorker(f"an owner of parameters is gone or hangs: {e}") from e
+
+
+def _check_corpora(group: Group, data: Any) -> None:
+    """TrainingError if the machines do not read the same examples."""
+    seen = group.gather((len(data.train), len(data.dev), data.labels))
+    for rank, other in enumerate(seen):
+        if other != seen[0]:
+            raise TrainingError(
+                f"rank {rank} reads another corpus than rank 0: {other[0]} training and {other[1]} held-out examples "
+                f"with {len(other[2])} labels, instead of {seen[0][0]}, {seen[0][1]} and {len(seen[0][2])}"
+            )
+    for name, n in (("training", seen[0][0]), ("held-out", seen[0][1])):
+        if not n:
+            raise DatasetError(f"The {name} part of the corpus is empty")
+
+
+def _report(group: Group, model: Any, optimizer: Any, progress: Progress) -> None:
+    """A checkpoint, which counts once Ray's controller has heard of it from all ranks."""
+    import ray.train
+
+    metrics = {"epoch": progress.epoch, "step": progress.step}
+    if group.rank:
+        ray.train.report(metrics)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        save_checkpoint(Path(folder) / CHECKPOINT, model, optimizer, progress)
+        ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
+
+
+def _tell_epoch(tell: Callable[[str, Any], None], model: Any, progress: Progress, unit: str, size: int) -> None:
+    lines = [json.dumps(entry) for entry in progress.history]
+    tell("file", ("metrics.jsonl", ("\n".join(lines) + "\n").encode()))
+    if progress.best_epoch == progress.epoch:
+        tell("file", ("model.bin", model.to_bytes()))
+    tell(
+        "epoch",
+        f"epoch {progress.epoch + 1:>3}   loss {progress.loss:>10.4f}   accuracy {100 * (progress.score or 0):6.2f} %"
+        f"   {progress.speed / size:>9,.0f} {unit}/s per worker",
+    )
+
+
+def _line(progress: Progress, way: Any, epochs: int, unit: str) -> Dict[str, Any]:
+    metrics, n = way.metrics(), progress.epoch * progress.steps + progress.step
+    late = f", {metrics['dropped']} dropped, {metrics['stale']} stale" if "dropped" in metrics else ""
+    text = (
+        f"loss {progress.loss / progress.step:.4g}, best {max(progress.best_score, 0):.4f}, "
+        f"{progress.speed / way.group.size:,.0f} {unit}/s per worker, {metrics['bytes_per_step'] / 1e6:.2f} MB a step, "
+        f"exchange {100 * metrics['exchange_share']:.0f} %{late}"
+    )
+    return {"total": epochs * progress.steps, "n": n, "text": text}
+
+
+__all__ = ["distributed_train", "work"]
