@@ -28,7 +28,8 @@ def intro(monkeypatch):
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda p: p.stem)
 def test_examples_are_short(path):
-    assert len(path.read_text(encoding="utf8").splitlines()) <= 100
+    limit = 120 if path.stem == "parallel_training_ray" else 100  # a proxy, an owner and a worker
+    assert len(path.read_text(encoding="utf8").splitlines()) <= limit
 
 
 @pytest.mark.parametrize("name", ["caption_rater", "infix_operators"])

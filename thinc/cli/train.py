@@ -20,6 +20,7 @@ from ..training import (
     train,
     write_atomically,
 )
+from . import _workers
 from ._command import Command, config_path, ready_configs
 
 
@@ -28,9 +29,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, default=None, help="where model, config and metrics are saved")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --output")
     parser.add_argument("--checkpoint-every", type=int, default=0, metavar="N", help="steps; default: each epoch")
+    _workers.add_arguments(parser)
 
 
 def run(args: argparse.Namespace, overrides: Dict[str, Any]) -> int:
+    if getattr(args, "workers", None) is not None:  # (the demo has none)
+        return _workers.run(args, overrides)
     settled = settle(config_path(args.config), overrides)
     if args.resume and not args.output:
         raise ConfigProblem("--resume needs --output, the folder of the run to go on with")

@@ -1,6 +1,6 @@
 """Training on several machines: every worker runs the loop of `thinc.training`, and a group joins their gradients.
 
-    distributed_train("conllu", workers=4, storage="runs/tagger")
+    distributed_train("tagger.cfg", workers=4, storage="runs/tagger")
 
 Ray starts, watches and restarts the workers; it is imported on the call. docs/how-to/several-machines.md shows how.
 """

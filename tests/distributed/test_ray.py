@@ -1,0 +1,283 @@
+"""Runs on a real Ray of this machine, started once: what only processes show. .ci/distributed runs them.
+
+A run of workers costs about half a minute, so that each checks several things.
+"""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy
+import pytest
+
+from tests.distributed.runs import flat_weights, make_config, run_config
+from tests.shared import DATA
+from thinc.api import Config
+from thinc.cli import CONFIGS
+from thinc.distributed import Group, Sync, distributed_train
+from thinc.training import ConfigProblem, TrainingError, settle
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # Ray's about itself
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed"),
+    pytest.mark.skipif(not os.environ.get("THINC_TEST_RAY"), reason="THINC_TEST_RAY=1 starts a Ray"),
+]
+CHECKPOINT = "checkpoint.bin"
+ROOT = Path(__file__).resolve().parents[2]
+N = 61  # 8 batches, of which the last has 5 examples
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    import ray
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))  # Ray keeps a token there
+        ray.init(
+            num_cpus=4,
+            include_dashboard=False,
+            log_to_driver=False,
+            object_store_memory=2**27,
+            runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}},
+        )
+        yield ray
+        ray.shutdown()
+
+
+def trained(folder, path):
+    """The weights of the model that a run wrote at its best epoch."""
+    model = settle(path, {}).model
+    return model.from_bytes((folder / "model.bin").read_bytes())
+
+
+def last_weights(folder, path):
+    """The weights at the end: of the newest checkpoint."""
+    import srsly
+
+    newest = max((folder / "ray").glob(f"*/{CHECKPOINT}")).parent
+    message = srsly.msgpack_loads((newest / CHECKPOINT).read_bytes())
+    assert message["progress"]["step"] == 0
+    return flat_weights(settle(path, {}).model.from_bytes(message["model"]))
+
+
+def with_dropout(folder, **overrides):
+    return make_config(folder, N, **{"model.*.embed.layer.*.mix.dropout": 0.2, **overrides})
+
+
+def alone(path, shards):
+    model, _, progress = run_config(path, lambda m, o: Sync(Group(), m, shards=shards))
+    return flat_weights(model), progress
+
+
+def test_two_workers_equal_one(cluster, tmp_path):
+    """32 steps, of which every eighth has an uneven share."""
+    path = make_config(tmp_path, N)
+    model, _, expected = run_config(path)
+    progress = distributed_train(path, workers=2, storage=tmp_path / "run")
+    numpy.testing.assert_allclose(last_weights(tmp_path / "run", path), flat_weights(model), atol=1e-5)
+    assert progress.epoch == 4 and progress.items == expected.items
+    assert progress.history[-1]["loss"] == pytest.approx(expected.history[-1]["loss"], rel=1e-3)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert lines == progress.history
+    assert lines[0]["workers"] == 2 and lines[0]["bytes_per_step"] > 1000 and lines[0]["exchange_share"] > 0
+    assert trained(tmp_path / "run", path).predict([["word1", "word2"]])[0].shape == (2, 5)
+
+
+def test_four_workers_have_the_bits_of_one(cluster, tmp_path):
+    """With dropout: the masks, too, are the same for any number."""
+    path = with_dropout(tmp_path)
+    expected, _ = alone(path, 4)
+    distributed_train(path, workers=4, shards=4, storage=tmp_path / "run")
+    assert last_weights(tmp_path / "run", path).tobytes() == expected.tobytes()
+
+
+def test_a_killed_worker_changes_no_bit(cluster, tmp_path):
+    """Two workers, of which one is killed in the third epoch, after the first checkpoints."""
+    path = with_dropout(tmp_path, **{"training.max_epochs": 30})
+    expected, _ = alone(path, 4)
+    run = tmp_path / "run"
+    killed = {}
+
+    def kill():
+        while not list((run / "ray").glob(f"*/{CHECKPOINT}")):
+            time.sleep(0.02)
+        pids = worker_pids()
+        killed["pid"], killed["at"] = pids[-1], time.monotonic()
+        os.kill(pids[-1], signal.SIGKILL)
+        before = set((run / "ray").glob(f"*/{CHECKPOINT}"))
+        while not set((run / "ray").glob(f"*/{CHECKPOINT}")) - before - killed.get("seen", set()):
+            if len(worker_pids()) == 2 and not set(worker_pids()) & set(pids):
+                break
+            time.sleep(0.05)
+        killed["back"] = time.monotonic()
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    progress = distributed_train(path, workers=2, shards=4, storage=run)
+    thread.join(timeout=1)
+    assert killed, "the run ended before anybody was killed"
+    assert progress.epoch == 30
+    assert last_weights(run, path).tobytes() == expected.tobytes()
+    assert killed["back"] - killed["at"] < 60
+
+
+def worker_pids(driver=None):
+    """The processes that run our loop: of a Ray that this process started, or another driver."""
+    ours = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                if b"RayTrainWorker" in file.read() and parent(parent(int(name))) == (driver or os.getpid()):
+                    ours.append(int(name))
+        except OSError:  # it has ended
+            continue
+    return sorted(ours)
+
+
+def parent(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
+
+
+DRIVER = """
+import sys
+from thinc.distributed import distributed_train
+path, storage = sys.argv[1:]
+distributed_train(path, workers=1, shards=4, storage=storage)
+"""
+
+
+def test_a_killed_driver_is_resumed_with_the_same_bits(cluster, tmp_path):
+    """A driver with a Ray of its own is killed after its first checkpoint; two workers go on."""
+    path = with_dropout(tmp_path, **{"training.max_epochs": 200, "training.patience": 0})
+    run = tmp_path / "run"
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(path), str(run)], stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: list((run / "ray").glob(f"*/{CHECKPOINT}")), driver)
+        pids = worker_pids(driver.pid)
+    finally:
+        driver.kill()
+        driver.wait()
+    assert pids
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))  # Ray ends with its driver
+    before = newest_progress(run)
+    assert 0 < before["epoch"] < 200
+    path = with_dropout(tmp_path, **{"training.max_epochs": before["epoch"] + 3})
+    expected, _ = alone(path, 4)
+    progress = distributed_train(path, workers=2, shards=4, storage=run, resume=True)
+    assert progress.epoch == before["epoch"] + 3 and progress.items == progress.epoch * N
+    assert last_weights(run, path).tobytes() == expected.tobytes()
+
+
+def newest_progress(folder):
+    import srsly
+
+    newest = max((folder / "ray").glob(f"*/{CHECKPOINT}"))
+    return srsly.msgpack_loads(newest.read_bytes())["progress"]
+
+
+def wait_for(condition, process=None, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s"
+        assert process is None or process.poll() is None, "the driver ended"
+        time.sleep(0.05)
+
+
+def test_nan_on_a_worker_ends_the_run_at_once_and_names_the_rank(cluster, tmp_path):
+    """A learning rate without bounds: no restart, whose end would be the same."""
+    path = make_config(tmp_path, N, **{"optimizer.learn_rate": 1e38, "optimizer.grad_clip": 0.0})
+    with pytest.raises(TrainingError, match=r"not a finite number in epoch \d+, step \d+, on rank .* of 2"):
+        distributed_train(path, workers=2, mode="sharded", storage=tmp_path / "run")
+
+
+def test_a_worker_that_hangs_is_an_error(cluster, tmp_path):
+    """SIGSTOP: it neither answers nor dies."""
+    path = make_config(tmp_path, N, **{"training.max_epochs": 1000})
+    run = tmp_path / "run"
+    stopped = []
+
+    def stop():
+        wait_for(lambda: list((run / "ray").glob(f"*/{CHECKPOINT}")))
+        stopped.append(worker_pids()[-1])
+        os.kill(stopped[0], signal.SIGSTOP)
+
+    thread = threading.Thread(target=stop, daemon=True)
+    thread.start()
+    start = time.monotonic()
+    try:
+        with pytest.raises(TrainingError, match="failed 1 times"):
+            distributed_train(path, workers=2, storage=run, timeout=10, max_failures=0)
+    finally:
+        for pid in stopped:
+            if os.path.exists(f"/proc/{pid}"):
+                os.kill(pid, signal.SIGKILL)
+    assert time.monotonic() - start < 120
+
+
+def test_more_workers_than_cpus_are_refused_at_once(cluster, tmp_path):
+    start = time.monotonic()
+    with pytest.raises(ConfigProblem, match="9 workers need 9 CPUs, but the cluster has 4"):
+        distributed_train(make_config(tmp_path), workers=9, storage=tmp_path / "run")
+    assert time.monotonic() - start < 5 and not (tmp_path / "run").exists()
+
+
+def test_an_address_where_nobody_listens():
+    """In a process of its own, as this one has a Ray."""
+    code = """
+from thinc.distributed.loop import _ray
+from thinc.training import TrainingError
+try:
+    with _ray("127.0.0.1:1", 1, 5.0):
+        pass
+except TrainingError as e:
+    print(e)
+"""
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "There is no Ray at '127.0.0.1:1'" in done.stdout
+    assert time.monotonic() - start < 60
+
+
+def test_the_example_learns(cluster, monkeypatch):
+    """On the source of the Python that runs it."""
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    import parallel_training_ray
+
+    scores = parallel_training_ray.main()
+    assert scores[-1] > 0.85 and scores[-1] > scores[0]
+
+
+def one_process(path):
+    """The best score of the plain loop."""
+    return run_config(path)[2].best_score
+
+
+@pytest.mark.parametrize("corpus", ["python", "treebank"])
+def test_a_quorum_of_one_is_as_good_as_one_process(cluster, tmp_path, corpus):
+    """Two workers that wait for nobody, and whose gradients may be stale: within half a point."""
+    config = Config().from_disk(CONFIGS / "tagger.cfg")
+    config["training"]["max_epochs"] = 2
+    if corpus == "treebank":
+        if not DATA.is_dir():
+            pytest.skip("needs ud_english_ewt")
+        folder = DATA / "ud_english_ewt"
+        config["corpus"] = {
+            "@datasets": "conllu.v1",
+            "path": str(folder / "en_ewt-ud-train.conllu.gz"),
+            "dev_path": str(folder / "en_ewt-ud-dev.conllu.gz"),
+            "limit": 3000,
+        }
+    config.to_disk(tmp_path / "config.cfg")
+    expected = one_process(tmp_path / "config.cfg")
+    progress = distributed_train(
+        tmp_path / "config.cfg", workers=2, mode="sharded", quorum=1, storage=tmp_path / "run", timeout=120
+    )
+    assert progress.best_score > expected - 0.005
+    assert progress.history[-1]["dropped"] >= 0 and progress.history[-1]["stale"] > 0
