@@ -44,7 +44,7 @@ def prepare():
 
 
 def measure(repeats=30):
-    """Seconds of computing and of the update, bytes, the share of the blocks that n texts touch, the cost of a round."""
+    """Seconds of computing and of the update, bytes, the share of the blocks that n texts touch, cost of a round."""
     run, data = prepare()
     bucket = Bucket(run.model)
     rng = numpy.random.RandomState(0)
@@ -60,7 +60,7 @@ def measure(repeats=30):
         update.append(time.perf_counter() - middle)
     for n in (16, 32, 64, 128, 256, 512, 1024):
         bucket.flat[:] = 0
-        for start in range(0, n, TEXTS):
+        for _ in range(0, n, TEXTS):
             part = rng.choice(len(data.train), min(n, TEXTS), replace=False)
             backward(run.model, data.train, run.settings.loss, part)
             bucket.collect()
@@ -163,8 +163,8 @@ def check():
         print(f"{workers} workers: {results[workers]:,.0f} words/s (best epoch), exchange {100 * share:.0f} %")
     alone = TEXTS / (min(found["compute"]) + found["update"])
     print(
-        f"2 workers: {results[2] / results[1]:.2f} x one; predicted {predicted / alone:.2f} x, if they do not slow each "
-        "other's computing"
+        f"2 workers: {results[2] / results[1]:.2f} x one; predicted {predicted / alone:.2f} x, if they do not slow "
+        "each other's computing"
     )
 
 
