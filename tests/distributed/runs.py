@@ -4,10 +4,7 @@ import numpy
 
 from tests.distributed.threads import run
 from thinc.api import Config
-from thinc.training import initialize, train
-from thinc.training.config_check import settle
-from thinc.training.datasets import MISSING
-from thinc.training.loop import Progress
+from thinc.training import MISSING, Progress, initialize, settle, train
 
 WORDS = [f"word{i}" for i in range(60)]
 TAGS = ["A", "B", "C", "D", "E"]

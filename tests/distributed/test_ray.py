@@ -195,6 +195,24 @@ def wait_for(condition, process=None, seconds=120):
         time.sleep(0.05)
 
 
+def test_an_elastic_run_takes_what_there_is(cluster, tmp_path):
+    """1 to 4 workers, where two of four CPUs are busy."""
+
+    @cluster.remote(num_cpus=2)
+    class Busy:
+        def ready(self):
+            return True
+
+    path = with_dropout(tmp_path)
+    expected, _ = alone(path, 4)
+    busy = Busy.remote()
+    assert cluster.get(busy.ready.remote())
+    progress = distributed_train(path, workers=(1, 4), shards=4, storage=tmp_path / "run")
+    cluster.kill(busy)
+    assert {entry["workers"] for entry in progress.history} == {2}
+    assert last_weights(tmp_path / "run", path).tobytes() == expected.tobytes()
+
+
 def test_nan_on_a_worker_ends_the_run_at_once_and_names_the_rank(cluster, tmp_path):
     """A learning rate without bounds: no restart, whose end would be the same."""
     path = make_config(tmp_path, N, **{"optimizer.learn_rate": 1e38, "optimizer.grad_clip": 0.0})

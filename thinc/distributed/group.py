@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterable, List, NamedTuple
 
 import numpy
 
-from ..training.loop import TrainingError
+from ..training import TrainingError
 from .bucket import n_bytes, pack, unpack
 
 SMALL = 2**20  # bytes: below, a round costs more than they do

@@ -447,7 +447,7 @@ def _line(progress: Progress, way: Any, epochs: int, unit: str) -> Dict[str, Any
     metrics, n = way.metrics(), progress.epoch * progress.steps + progress.step
     late = f", {metrics['dropped']} dropped, {metrics['stale']} stale" if "dropped" in metrics else ""
     text = (
-        f"loss {progress.loss / progress.step:.4g}, best {max(progress.best_score, 0):.4f}, "
+        f"loss {progress.loss / progress.step:.4g}, best {max(progress.best_score or 0, 0):.4f}, "
         f"{progress.speed / way.group.size:,.0f} {unit}/s per worker, {metrics['bytes_per_step'] / 1e6:.2f} MB a step, "
         f"exchange {100 * metrics['exchange_share']:.0f} %{late}"
     )

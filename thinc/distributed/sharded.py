@@ -8,8 +8,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 import numpy
 
 from ..api import Model, Optimizer, fix_random_seed
-from ..training.datasets import Examples
-from ..training.loop import Progress, TrainingError, backward
+from ..training import Examples, Progress, TrainingError, backward
 from .bucket import Bucket, Place, Slot, n_bytes, pack, shares, unpack, weight_of
 from .group import Group, LostWorker
 from .sync import exchange_metrics, not_finite, part_seed

@@ -7,8 +7,7 @@ from zlib import crc32
 import numpy
 
 from ..api import Model, Optimizer, fix_random_seed
-from ..training.datasets import Examples
-from ..training.loop import Progress, TrainingError, backward
+from ..training import Examples, Progress, TrainingError, backward
 from .bucket import Bucket, nonzero_blocks, shares, weight_of
 from .group import Group, Node, fold
 
