@@ -37,6 +37,8 @@ def with_debug(
 
         return Y, backprop
 
+    forward.__wrapped__ = layer_forward  # type: ignore[attr-defined]  # for inspect.unwrap
+
     def init(model: Model, X: Any = None, Y: Any = None) -> None:
         on_init(model, X, Y)
         if layer_init is not None:

@@ -31,5 +31,6 @@ def with_nvtx_range(
 
         return Y, backprop
 
+    forward.__wrapped__ = layer_forward  # type: ignore[attr-defined]  # for inspect.unwrap
     layer.replace_callbacks(forward, init=layer.init)
     return layer

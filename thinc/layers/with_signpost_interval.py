@@ -34,6 +34,8 @@ def with_signpost_interval(layer: _ModelT, signposter: "os_signpost.Signposter",
 
         return Y, backprop
 
+    forward.__wrapped__ = layer_forward  # type: ignore[attr-defined]  # for inspect.unwrap
+
     def init(model: Model, X: Any = None, Y: Any = None) -> None:
         if layer_init is not None:
             with signposter.use_interval(f"{name} init"):
