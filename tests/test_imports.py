@@ -133,7 +133,7 @@ def hide(monkeypatch, *names):
 
 
 def test_absent_packages(compat, monkeypatch):
-    hide(monkeypatch, "torch", "cupy", "h5py", "os_signpost")
+    hide(monkeypatch, "torch", "cupy", "h5py", "os_signpost", "onnxruntime")
     for name in ("torch", "cupy", "cupyx", "cublas", "h5py", "os_signpost", "mxnet"):
         assert getattr(compat, name) is None
     for name in dir(compat):
