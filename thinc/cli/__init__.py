@@ -9,7 +9,7 @@ from typing import Dict, Optional, Sequence
 
 from ..about import __version__
 from ..training import ConfigProblem, DatasetError, TrainingError
-from . import demo, evaluate, info, plot, predict, summary, train
+from . import demo, evaluate, export, info, plot, predict, summary, train
 from ._command import CONFIGS, Command, read_overrides, ready_configs
 from .predict import load
 
@@ -21,6 +21,7 @@ COMMANDS: Dict[str, Command] = {
         predict.COMMAND,
         summary.COMMAND,
         plot.COMMAND,
+        export.COMMAND,
         info.COMMAND,
         demo.COMMAND,
     )
