@@ -25,6 +25,9 @@ def like(X: Any, rows: int, lengths: Any, rng: Any) -> Any:
         return Ragged(fresh(X.dataXd, (sum(lengths),), rng), numpy.array(lengths, dtype="int32"))
     if isinstance(X, Padded):
         return padded(X, lengths, rng)
+    if isinstance(X, tuple) and len(X) == 4:
+        batch = padded(Padded(*X), lengths, rng)
+        return batch.data, batch.size_at_t, batch.lengths, batch.indices
     if isinstance(X, tuple) and X[-1].ndim == 1 and len(X) > 1:
         # Parts of sequences: what comes last are lengths.
         arrays = [fresh(array, (sum(lengths),), rng) for array in X[:-1]]

@@ -9,7 +9,8 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is missing
 onnx = pytest.importorskip("onnx", reason="the onnx package is not installed")
 
 from tests.export.batches import assert_same_outputs, like, sizes  # noqa: E402
-from tests.layers.rows import CASES, EXEMPT  # noqa: E402
+from tests.export.rows import ALL as CASES  # noqa: E402
+from tests.layers.rows import EXEMPT  # noqa: E402
 from tests.layers.values import cast  # noqa: E402
 from thinc.api import registry  # noqa: E402
 from thinc.export import ExportError, to_onnx  # noqa: E402
@@ -27,7 +28,7 @@ NO_NUMBERS = {
     "ngram_features.v1": "reads texts",
     "strings2arrays.v1": "reads texts",
 }
-NO_SAMPLE = {"remap_ids.v1": "holds str", "with_flatten.v1": "holds str"}
+NO_SAMPLE = {"remap_ids.v1": "holds str", "with_flatten.v1": "holds str"}  # the first row of each
 EMPTY_LIST = "no list"
 
 EXPORTED = [

@@ -7,7 +7,7 @@ function: what a viewer shows is a graph of layers, each named by its path, with
 
 import inspect
 import re
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
 
 import numpy
 
@@ -60,7 +60,7 @@ def forward_of(model: Model) -> Callable:
 def kind_of(model: Model) -> str:
     """A short name of a layer for paths: that of the module of its forward function, unless that says nothing."""
     forward = forward_of(model)
-    if forward in _RULES and forward.__module__.startswith("thinc.layers."):
+    if forward in _RULES and (forward.__module__ or "").startswith("thinc.layers."):
         return forward.__module__.rpartition(".")[2]
     return re.sub(r"\W+", "_", model.name)[:40] or "layer"
 
@@ -94,7 +94,7 @@ class Graph:
         self.texts: Dict[str, str] = {}
         self.protos: List[Any] = []  # functions of inlined graphs
         self.domains: Dict[str, int] = {"": opset}
-        self.operators: Set[str] = set()
+        self.operators: Dict[Optional[Callable], Set[str]] = {}  # by forward function; None: what they share
         self._names: Set[str] = set()
         self._params: Dict[Tuple[int, str], Tensor] = {}
         self._rows: Dict[str, Tuple[Tensor, Tensor]] = {}
@@ -144,7 +144,6 @@ class Graph:
                 chosen = f"{name}_{n}"
             self.functions[key] = chosen
             self.texts[chosen] = f'<domain: "{DOMAIN}", opset_import: [{opsets}]>\n{chosen} {text}'
-            self.operators.update(re.findall(r"= (?:ai\.onnx\.ml\.)?([A-Z]\w*) ?[<(]", body))
         return self.functions[key]
 
     def _opsets_of(self, body: str) -> Dict[str, int]:
@@ -220,7 +219,7 @@ class Layer:
 
     def plain(self, operator: str, inputs: List[Tensor], declared: Declared, **attributes: Any) -> Tensor:
         """One node of a standard operator, for layers that are no more than that."""
-        self.graph.operators.add(operator)
+        self.used({operator})
         return self._add(operator, "", inputs, {"Y": declared}, attributes)[0]
 
     def node(
@@ -238,6 +237,7 @@ class Layer:
         except SyntaxError as e:
             raise self.refuse(str(e)) from e
         parameters = f"<{', '.join(attributes)}>" if attributes else ""
+        self.used(re.findall(r"= (?:ai\.onnx\.ml\.)?([A-Z]\w*) ?[<(]", text))
         operator = self.graph.function(name, list(inputs), list(outputs), text)
         if parameters:
             self.graph.texts[operator] = self.graph.texts[operator].replace(
@@ -245,6 +245,10 @@ class Layer:
             )
         made = self._add(operator, DOMAIN, list(inputs.values()), outputs, attributes)
         return made[0] if len(made) == 1 else tuple(made)
+
+    def used(self, operators: Iterable[str]) -> None:
+        """Note which operators the layer is made of."""
+        self.graph.operators.setdefault(self.forward if self.model else None, set()).update(operators)
 
     def _add(
         self, operator: str, domain: str, inputs: List[Tensor], outputs: Dict[str, Declared], attributes: Dict[str, Any]

@@ -80,7 +80,7 @@ def to_onnx(
         path=path,
         inputs={name: (tensor.dtype, tensor.shape) for name, tensor in tensors_of(value, "X")},
         outputs={name: (tensor.dtype, tensor.shape) for name, tensor in tensors_of(result, "Y")},
-        operators=tuple(sorted(graph.operators)),
+        operators=tuple(sorted(set().union(*graph.operators.values()))),
         data_path=None if size <= LARGEST_FILE else _data_path(path),
         difference=apart,
     )

@@ -153,7 +153,7 @@ def as_list(layer: Layer, X: Value) -> View:
     if isinstance(X, PaddedSequences):
         Xs = to_list(layer, X)
         return Xs, lambda Ys: back_to_padded(layer, Ys, Xs, X)
-    if isinstance(X, Sequences):
+    if isinstance(X, Sequences) and not is_list(X):
         return Sequences(X.data, X.lengths, "list"), lambda Ys: Sequences(Ys.data, X.lengths, X.kind)
     return X, same
 
@@ -162,8 +162,10 @@ def as_ragged(layer: Layer, X: Value) -> View:
     if isinstance(X, PaddedSequences):
         Xs = to_list(layer, X, "ragged")
         return Xs, lambda Ys: back_to_padded(layer, Ys, Xs, X)
+    if isinstance(X, Sequences) and is_list(X):
+        return Sequences(X.data, X.lengths, "ragged"), lambda Yr: Sequences(Yr.data, Yr.lengths, "list")
     if isinstance(X, Sequences):
-        return Sequences(X.data, X.lengths, "ragged"), lambda Ys: Sequences(Ys.data, Ys.lengths, X.kind)
+        return X, same
     if _is_parts(X, 2):
         data, lengths = X  # type: ignore[misc]  # checked
         Xs = Sequences(data, layer.cast(lengths, "int64"), "ragged")

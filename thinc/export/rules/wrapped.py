@@ -39,7 +39,7 @@ def inlined(layer: Layer, X: Value) -> Value:
     for tensor in renamed.graph.sparse_initializer:
         raise layer.refuse(f"its graph has the sparse weights {tensor.values.name}. Save it with dense ones")
     layer.graph.nodes.extend(renamed.graph.node)
-    layer.graph.operators.update(node.op_type for node in renamed.graph.node)
+    layer.used(node.op_type for node in renamed.graph.node)
     for domain in renamed.opset_import:
         layer.graph.domains.setdefault(domain.domain if domain.domain != "ai.onnx" else "", domain.version)
     outputs = [_tensor_of(layer, value, prefix) for value in renamed.graph.output]
