@@ -108,3 +108,21 @@ def test_ready_config(name, tmp_path, monkeypatch, capsys):
     wrapped = OnnxWrapper("model.onnx").predict(named)
     wrapped = wrapped[0] if isinstance(wrapped, tuple) else wrapped
     numpy.testing.assert_array_equal(wrapped, session.run(None, named)[0])
+
+
+def test_the_command_says_what_is_wrong_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "nowhere", "--format", "onnx"]) == 1
+    assert "thinc export: nowhere holds no trained model" in capsys.readouterr().err
+    words = corpus("conllu", tmp_path)
+    assert main(["train", "conllu", "--output", "out", "--training.max_epochs=1", "--corpus.limit=8", *words]) == 0
+    before = sorted(Path("out").iterdir())
+    assert main(["export", "out", "--format", "onnx", "--opset", "17"]) == 1
+    assert "thinc export: to_onnx: expected an opset from 18" in capsys.readouterr().err
+    assert main(["export", "out", "--format", "onnx", "--output", "none/model.onnx"]) == 1
+    assert "none" in capsys.readouterr().err
+    assert sorted(Path("out").iterdir()) == before
+    assert main(["export", "out", "--format", "onnx"]) == 0
+    assert sorted(Path("out").iterdir()) == sorted([*before, Path("out/model.onnx")])
+    with pytest.raises(SystemExit, match="2"):
+        main(["export", "out", "--format", "text"])
