@@ -12,7 +12,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is missing
 onnx = pytest.importorskip("onnx", reason="the onnx package is not installed")
 
 from tests.training.test_datasets import conllu_text, idx  # noqa: E402
-from thinc.api import OnnxWrapper  # noqa: E402
+from thinc.api import Config, OnnxWrapper, registry  # noqa: E402
 from thinc.cli import load, main, ready_configs  # noqa: E402
 from thinc.export import split_features  # noqa: E402
 from thinc.export.values import arrays_of  # noqa: E402
@@ -97,6 +97,11 @@ def test_ready_config(name, tmp_path, monkeypatch, capsys):
     assert metadata["modules"] == []
     assert json.loads(metadata["labels"]) == labels
     assert metadata["config"] == settled.config.to_str()
+    config = Config().from_str(metadata["config"])
+    again, _ = split_features(registry.resolve({"model": config["model"]})["model"])
+    if features is not None:
+        for made, used in zip(arrays_of(again.predict(X[:20])), arrays_of(features.predict(X[:20]))):
+            numpy.testing.assert_array_equal(made, used)
 
     Y = arrays_of(settled.model.predict(X))[0]
     theirs = numpy.load("outputs.npz")["Y"]
