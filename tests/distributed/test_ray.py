@@ -220,6 +220,13 @@ def test_nan_on_a_worker_ends_the_run_at_once_and_names_the_rank(cluster, tmp_pa
         distributed_train(path, workers=2, mode="sharded", storage=tmp_path / "run")
 
 
+def test_an_error_of_the_model_is_not_tried_again(cluster, tmp_path):
+    """The output is too narrow for the labels: the message comes from a worker, after one attempt."""
+    path = make_config(tmp_path, N, **{"model.*.output.layer.nO": 2})
+    with pytest.raises(TrainingError, match=r"^rank [01]: \w+Error"):
+        distributed_train(path, workers=2, storage=tmp_path / "run")
+
+
 def test_a_worker_that_hangs_is_an_error(cluster, tmp_path):
     """SIGSTOP: it neither answers nor dies."""
     path = make_config(tmp_path, N, **{"training.max_epochs": 1000})
@@ -272,7 +279,9 @@ def test_the_example_learns(cluster, monkeypatch):
     """On the source of the Python that runs it."""
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     import parallel_training_ray
+    from ray import cloudpickle
 
+    cloudpickle.register_pickle_by_value(parallel_training_ray)  # as a program it is, too: workers cannot import it
     scores = parallel_training_ray.main()
     assert scores[-1] > 0.85 and scores[-1] > scores[0]
 

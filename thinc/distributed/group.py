@@ -178,7 +178,7 @@ class Mail:
         size = len(parts)
         async with self._condition:
             if attempt != self._attempt:
-                self._attempt, self._rounds, self._failure = attempt, {}, ""
+                self._attempt, self._rounds = attempt, {}
             box = self._rounds.setdefault(number, {})
             box[rank] = parts
             self._condition.notify_all()
@@ -195,12 +195,14 @@ class Mail:
             self._rounds = {n: old for n, old in self._rounds.items() if n >= number - 1}
             return [box[i][rank] for i in range(size)]
 
-    async def fail(self, attempt: str, message: str) -> None:
+    async def failure(self) -> str:
+        """Why the run cannot go on, if it cannot."""
+        return self._failure
+
+    async def fail(self, message: str) -> None:
         """The run cannot go on: TrainingError for all who wait here, and a note for the driver."""
         async with self._condition:
-            if attempt != self._attempt:
-                self._attempt, self._rounds = attempt, {}
-            self._failure = message
+            self._failure = self._failure or message
             self._condition.notify_all()
         self._notes.append(("failure", message))
 

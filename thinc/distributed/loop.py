@@ -314,6 +314,8 @@ def work(job: Dict[str, Any]) -> None:
     context = ray.train.get_context()
     rank, size, mail = context.get_world_rank(), context.get_world_size(), job["mail"]
     attempt = broadcast_from_rank_zero(uuid.uuid4().hex if rank == 0 else None)
+    if ray.get(mail.failure.remote(), timeout=job["timeout"]):
+        return  # those who waited for the one that failed were started again
     if os.path.isdir(job["folder"]):
         os.chdir(job["folder"])
 
@@ -328,8 +330,9 @@ def work(job: Dict[str, Any]) -> None:
         else:
             group = ObjectStore(mail, attempt, rank, size, job["timeout"])
         _train(job, group, tell)
-    except (TrainingError, DatasetError, ConfigProblem) as e:
-        ray.get(mail.fail.remote(attempt, str(e)), timeout=job["timeout"])
+    except (TrainingError, ValueError, TypeError, LookupError) as e:
+        text = str(e) if isinstance(e, (TrainingError, DatasetError, ConfigProblem)) else f"rank {rank}: {e!r}"
+        ray.get(mail.fail.remote(text), timeout=job["timeout"])
 
 
 def _train(job: Dict[str, Any], group: Group, tell: Callable[[str, Any], None]) -> None:
