@@ -187,7 +187,7 @@ def newest_progress(folder):
     return srsly.msgpack_loads(newest.read_bytes())["progress"]
 
 
-def wait_for(condition, process=None, seconds=120):
+def wait_for(condition, process=None, seconds=300):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"waited {seconds} s"
