@@ -2,21 +2,23 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install -q --disable-pip-version-check
 THREADS = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 SOURCES = setup.py pyproject.toml $(shell find thinc include -name '*.pyx' -o -name '*.pxd' -o -name '*.hh' -o -name '*.cc')
 
-.PHONY: demo build test test-all coverage lint format bench bench-quick bench-gpu test-gpu sanitize wheel docs clean
+.PHONY: demo build tools test test-all coverage lint format bench bench-quick bench-gpu test-gpu sanitize wheel docs clean
 
 demo: build
-	$(THREADS) $(BIN)/python -m thinc demo
+	@echo "Training"
+	@$(THREADS) $(BIN)/python -m thinc demo
 
-test: build
+test: tools
 	$(THREADS) $(BIN)/python -m pytest -q -m "not slow and not gpu"
 
-test-all: build
+test-all: tools
 	$(THREADS) $(BIN)/python -m pytest -q -m "not gpu"
 
-coverage: build
+coverage: tools
 	$(THREADS) $(BIN)/python -m pytest -q -m "not gpu" --cov --cov-report=term:skip-covered
 
 # On a machine with CuPy and a CUDA device, with PYTHON an interpreter that has them and the build requirements.
@@ -28,23 +30,36 @@ bench-gpu:
 	$(PYTHON) setup.py -q build_ext --inplace
 	$(PYTHON) -m benchmarks.gpu
 
-build: $(VENV)/.built
+build: $(VENV)/.installed
 
-# setuptools and Cython rebuild only what changed; pip runs again only when the requirements did.
-$(VENV)/.built: $(VENV)/.installed $(SOURCES)
-	$(BIN)/python setup.py -q build_ext --inplace
+# What there is to build with; then the extensions, in place; then the package, which finds them compiled. setuptools and
+# Cython rebuild only what changed; pip runs again only when the requirements did.
+$(VENV)/.requirements: pyproject.toml build_constraints.txt
+	@echo "Environment $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --upgrade pip
+	@$(PIP) -c build_constraints.txt setuptools cython numpy cymem preshed murmurhash blis
 	@touch $@
 
-$(VENV)/.installed: pyproject.toml build_constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --upgrade pip
-	$(BIN)/python -m pip install -q -c build_constraints.txt setuptools cython numpy cymem preshed murmurhash blis
-	$(BIN)/python -m pip install -q --no-build-isolation -e ".[test]"
+$(VENV)/.built: $(VENV)/.requirements $(SOURCES)
+	@echo "Compiling"
+	@THINC_BUILD_LINES=1 $(BIN)/python setup.py -q build_ext --inplace
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.built
+	@test -f $@ -a $@ -nt pyproject.toml || { echo "Installing"; $(PIP) --no-build-isolation -e .; }
+	@touch $@
+
+# (thinc is installed: pip adds what its extra asks for)
+tools: $(VENV)/.tools
+
+$(VENV)/.tools: $(VENV)/.installed pyproject.toml
+	@test -f $@ -a $@ -nt pyproject.toml || $(PIP) "thinc[test]"
 	@touch $@
 
 C_SOURCES = git ls-files '*.hh' '*.cc' '*.cu'
 
-lint: build
+lint: tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(C_SOURCES) | xargs $(BIN)/clang-format --dry-run --Werror
@@ -62,7 +77,7 @@ bench-quick: build
 	$(THREADS) $(BIN)/python -m benchmarks --quick
 
 # The kernels and their wrappers under AddressSanitizer and UndefinedBehaviorSanitizer, in a tree of their own.
-sanitize: build
+sanitize: tools
 	PYTHON=$(abspath $(BIN)/python) sh tests/sanitize.sh
 
 wheel: build

@@ -99,15 +99,35 @@ class BuildKernels(build_ext):
 
     def initialize_options(self):
         super().initialize_options()
+        self.begun = 0
         self.parallel = int(os.environ.get("THINC_BUILD_JOBS", os.cpu_count() or 1))
 
     def build_extension(self, ext):
+        sources = [*ext.sources, *ext.depends]
         if ext.name == "thinc.backends._kernels.elementwise":
+            sources += ["setup.py", f"{KERNELS}/kernels.cc", f"{KERNELS}/dispatch.cc", f"{KERNELS}/threads.cc"]
+        target = self.get_ext_fullpath(ext.name)
+        in_place = ROOT / os.path.relpath(target, self.build_lib)
+        if self.editable_mode and not self.is_older(in_place, sources):
+            # `pip install -e` builds in a temporary folder, to copy it here in the end.
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy2(in_place, target)
+            return
+        stale = self.force or self.is_older(target, sources)
+        if ext.name == "thinc.backends._kernels.elementwise" and stale:
             objects = self.compile_kernels()
             ext.extra_objects = objects
             # setuptools compares the extension with its sources and `depends` only.
             ext.depends = ext.depends + objects
+        if stale:
+            self.tell(ext.name)
         super().build_extension(ext)
+
+    def tell(self, what):
+        """A line for each thing to compile, if the build is asked for them."""
+        self.begun += 1
+        if os.environ.get("THINC_BUILD_LINES"):
+            print(f"  {self.begun:>2} of {len(self.extensions) + len(ISA_FLAGS) + 2}  {what}", flush=True)
 
     def compile_kernels(self):
         levels = [(f"THINC_HAS_{isa.upper()}", "1") for isa in ISA_FLAGS]
@@ -119,6 +139,7 @@ class BuildKernels(build_ext):
             output_dir = os.path.join(self.build_temp, folder)
             (target,) = self.compiler.object_filenames([source], output_dir=output_dir)
             if self.force or self.is_older(target, [source, "setup.py", *HEADERS]):
+                self.tell(f"{source} ({folder})")
                 self.compiler.compile(
                     [source],
                     output_dir=output_dir,
@@ -146,7 +167,7 @@ class BuildKernels(build_ext):
 
 if __name__ == "__main__":
     setup(
-        packages=["thinc.include"]
+        packages=["thinc.include", "thinc.training.configs"]
         + [
             str(path.parent.relative_to(ROOT)).replace(os.sep, ".")
             for path in sorted((ROOT / "thinc").rglob("__init__.py"))

@@ -38,8 +38,12 @@ def main(epochs: int = 10) -> float:
             Yh, backprop = model.begin_update(X)
             backprop((Yh - to_categorical(Y, len(data.labels))) / len(X))
             model.finish_update(optimizer)
-        print(f"epoch {epoch + 1}: accuracy {100 * evaluate(model, data.dev):.2f} %")
-    return evaluate(model, data.dev)
+        print(f"epoch {epoch + 1}: accuracy {100 * accuracy(model, data):.2f} %")
+    return accuracy(model, data)
+
+
+def accuracy(model, data) -> float:
+    return evaluate(model, data.dev, data).values["accuracy"]
 
 
 if __name__ == "__main__":

@@ -86,7 +86,12 @@ def _find_cupy() -> Dict[str, Any]:
     }
 
 
+# The seed of a torch that was not imported yet when fix_random_seed was called.
+torch_seed: Any = None
+
+
 def _find_torch() -> Dict[str, Any]:
+    loaded = "torch" in sys.modules
     try:
         import torch
     except ImportError:
@@ -100,6 +105,8 @@ def _find_torch() -> Dict[str, Any]:
             "has_torch_mps_gpu": False,
             "has_torch_amp": False,
         }
+    if torch_seed is not None and not loaded:
+        torch.manual_seed(torch_seed)
     version = Version(str(torch.__version__))
     has_cuda = torch.cuda.device_count() != 0
     mps = getattr(torch.backends, "mps", None)

@@ -26,6 +26,7 @@ class registry(confection.registry):
     initializers: Decorator = catalogue.create("thinc", "initializers", entry_points=True)
     datasets: Decorator = catalogue.create("thinc", "datasets", entry_points=True)
     ops: Decorator = catalogue.create("thinc", "ops", entry_points=True)
+    loggers: Decorator = catalogue.create("thinc", "loggers", entry_points=True)
 
     @classmethod
     def create(cls, registry_name: str, entry_points: bool = False) -> None:

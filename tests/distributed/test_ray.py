@@ -21,7 +21,7 @@ from tests.shared import DATA
 from thinc.api import Config
 from thinc.cli import CONFIGS
 from thinc.distributed import Group, Sync, distributed_train
-from thinc.training import ConfigProblem, TrainingError, settle
+from thinc.training import ConfigProblem, TrainingError, read_archive, settle
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # Ray's about itself
@@ -53,7 +53,7 @@ def cluster(tmp_path_factory):
 def trained(folder, path):
     """The weights of the model that a run wrote at its best epoch."""
     model = settle(path, {}).model
-    return model.from_bytes((folder / "model.bin").read_bytes())
+    return model.from_bytes(read_archive(folder / "model.bin")["weights.bin"])
 
 
 def last_weights(folder, path):
@@ -61,9 +61,9 @@ def last_weights(folder, path):
     import srsly
 
     newest = max((folder / "ray").glob(f"*/{CHECKPOINT}")).parent
-    message = srsly.msgpack_loads((newest / CHECKPOINT).read_bytes())
-    assert message["progress"]["step"] == 0
-    return flat_weights(settle(path, {}).model.from_bytes(message["model"]))
+    parts = read_archive(newest / CHECKPOINT)
+    assert srsly.msgpack_loads(parts["state"])["progress"]["step"] == 0
+    return flat_weights(settle(path, {}).model.from_bytes(parts["model"]))
 
 
 def with_dropout(folder, **overrides):

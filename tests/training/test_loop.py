@@ -13,7 +13,7 @@ from thinc.training import (
     evaluate,
     initialize,
     load_checkpoint,
-    predict_classes,
+    predict_answers,
     save_checkpoint,
     shuffled_batches,
     train,
@@ -25,7 +25,7 @@ def make_data(n=53):
     rng = numpy.random.RandomState(0)
     X = rng.normal(size=(n, 5)).astype("float32")
     Y = (X[:, 0] > 0).astype("int32")
-    return Data(Examples(X, Y), Examples(X[:20], Y[:20]), ["no", "yes"], sequences=False)
+    return Data(Examples(X, Y), Examples(X[:20], Y[:20]), ["no", "yes"])
 
 
 def make_run(**settings):
@@ -65,7 +65,7 @@ def test_the_score_is_that_of_the_averaged_weights():
         if progress.score is not None:
             key = (model.layers[-1].id, "W")
             assert model.layers[-1].get_param("W") is optimizer.averages[key]
-            assert progress.score == evaluate(model, data.dev)
+            assert progress.score == evaluate(model, data.dev, data).values["accuracy"]
     assert model.layers[-1].get_param("W") is not optimizer.averages[key]
 
 
@@ -134,10 +134,11 @@ def test_batches_hold_each_example_once_in_an_order_of_the_epoch():
 
 def test_unknown_answers_are_not_scored():
     model, _, data, _ = make_run()
-    guess = predict_classes(model, data.dev.X)
+    guess = predict_answers(model, data.dev.X, "class")
     Y = guess.astype("int32")
     Y[:5] = -1
     Y[5] = 1 - Y[5]
-    assert evaluate(model, Examples(data.dev.X, Y), batch_size=7) == pytest.approx(14 / 15)
+    scores = evaluate(model, Examples(data.dev.X, Y), data, batch_size=7)
+    assert scores.values["accuracy"] == pytest.approx(14 / 15) and scores.count == 15
     with pytest.raises(TrainingError, match="nothing to score"):
-        evaluate(model, Examples(data.dev.X, Y * 0 - 1))
+        evaluate(model, Examples(data.dev.X, Y * 0 - 1), data)

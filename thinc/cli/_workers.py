@@ -4,8 +4,9 @@ import argparse
 from typing import Any, Dict, Tuple, Union
 
 from ..distributed import distributed_train
-from ..training import ConfigProblem
-from ._command import config_path
+from ..training import ConfigProblem, run_code
+from ..training.run import describe_folder
+from ._command import config_path, read_code
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,12 @@ def _workers(text: str) -> Union[int, Tuple[int, int]]:
 def run(args: argparse.Namespace, overrides: Dict[str, Any]) -> int:
     if args.output is None:
         raise ConfigProblem("--workers needs --output, a folder that all machines see")
+    if args.config is None:
+        raise ConfigProblem("--workers needs a config, also with --resume")
+    held = describe_folder(args.output)
+    if held and not args.resume and not args.overwrite:
+        raise ConfigProblem(f"{args.output} holds {held}: --resume, --overwrite or another folder")
+    run_code(read_code(args.code))
     try:
         progress = distributed_train(
             config_path(args.config),
@@ -45,7 +52,7 @@ def run(args: argparse.Namespace, overrides: Dict[str, Any]) -> int:
         )
     except ImportError as e:
         raise ConfigProblem(str(e)) from e
-    print(f"Best accuracy {100 * progress.best_score:.2f} % in epoch {progress.best_epoch + 1}")
+    print(f"Best score {100 * (progress.best_score or 0):.2f} % in epoch {progress.best_epoch + 1}")
     print(f"Saved in {args.output}")
     return 0
 

@@ -8,9 +8,8 @@ from typing import Any, Dict
 import numpy
 
 from ..export import Exported, ExportError, split_features, to_onnx
-from ..training import TrainingError, select
+from ..training import TrainingError, load_run, select
 from ._command import Command
-from .predict import load
 
 SAMPLE = 32  # examples that the graph is tried with
 FORMATS = ["onnx"]
@@ -24,12 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, overrides: Dict[str, Any]) -> int:
-    settled, labels = load(args.model, overrides)
+    settled = load_run(args.model, overrides)
     settled.corpus.check()
     examples = settled.corpus.read().dev
     X, _ = select(examples, numpy.arange(min(SAMPLE, len(examples))))
     output = args.output or args.model / "model.onnx"
-    metadata = {"config": settled.config.to_str(), "labels": json.dumps(labels)}
+    metadata = {"config": settled.config.to_str(), "labels": json.dumps(settled.labels)}
     try:
         features, model = split_features(settled.model)
         if features is not None:
@@ -52,6 +51,13 @@ def show(exported: Exported) -> None:
     print(f"Saved in {' and '.join(str(path) for path in (exported.path, exported.data_path) if path)}")
 
 
-COMMAND = Command("export", "write a trained model as a file that other runtimes read", add_arguments, run)
+COMMAND = Command(
+    "export",
+    "write a trained model as a file that other runtimes read",
+    add_arguments,
+    run,
+    examples=("thinc export runs/tagger --format onnx",),
+    overrides="of [corpus] alone",
+)
 
 __all__ = ["COMMAND", "run"]

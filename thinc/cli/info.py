@@ -59,6 +59,12 @@ def show_info(file: TextIO) -> None:
         print(f"{name:<14}{value}", file=file)
 
 
-COMMAND = Command("info", "show version, CPU level, gemm engine, frameworks and devices", _add_arguments, run)
+COMMAND = Command(
+    "info",
+    "show version, CPU level, gemm engine, frameworks and devices",
+    _add_arguments,
+    run,
+    examples=("thinc info",),
+)
 
 __all__ = ["COMMAND", "run", "show_info"]

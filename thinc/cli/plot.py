@@ -28,4 +28,10 @@ def run(args: argparse.Namespace, overrides: Dict[str, Any]) -> int:
     return 0
 
 
-COMMAND = Command("plot", "draw the curves of one or several runs", add_arguments, run)
+COMMAND = Command(
+    "plot",
+    "draw the curves of one or several runs",
+    add_arguments,
+    run,
+    examples=("thinc plot runs/en", "thinc plot runs/a runs/b --keys accuracy --output accuracy.svg"),
+)

@@ -6,9 +6,9 @@ from typing import Any, Dict
 
 import numpy
 
-from ..training import initialize, select, settle
-from ._command import Command, config_path
-from .predict import load
+from ..training import Run, initialize, load_run, select
+from ..training.config_check import describe_model
+from ._command import Command, config_path, settle_named
 
 SAMPLE = 32  # examples
 
@@ -23,17 +23,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, overrides: Dict[str, Any]) -> int:
-    trained = Path(args.model).is_dir()
-    settled = load(Path(args.model), overrides)[0] if trained else settle(config_path(args.model), overrides)
-    X = None
-    if args.sample:
-        settled.corpus.check()
-        data = settled.corpus.read()
-        X, _ = select(data.train, numpy.arange(min(SAMPLE, len(data.train))))
-        if not trained:
-            initialize(settled.model, data, settled.settings.seed)
+    trained = load_run(args.model, overrides) if Path(args.model).is_dir() else None
+    if not args.sample:
+        model = trained.model if trained else describe_model(config_path(args.model), overrides, args.model)
+        print(model.summary())
+        return 0
+    settled = trained or settle_named(args.model, overrides, None)
+    settled.corpus.check()
+    data = settled.corpus.read()
+    if not isinstance(settled, Run):
+        initialize(settled.model, data, settled.settings.seed)
+    X, _ = select(data.train, numpy.arange(min(SAMPLE, len(data.train))))
     print(settled.model.summary(X))
     return 0
 
 
-COMMAND = Command("summary", "show the layers of a model, their shapes and sizes", add_arguments, run)
+COMMAND = Command(
+    "summary",
+    "show the layers of a model, their shapes and sizes",
+    add_arguments,
+    run,
+    examples=("thinc summary tagger --sample", "thinc summary runs/en"),
+    overrides="any value of the config; of a run, [corpus] alone",
+)

@@ -19,17 +19,22 @@ from tqdm import tqdm
 from ..api import Config
 from ..training import (
     ConfigProblem,
+    Data,
     DatasetError,
     Progress,
     Settled,
     TrainingError,
+    default_score,
     initialize,
     load_checkpoint,
+    loss_name,
+    pack_run,
     save_checkpoint,
     settle,
+    shown_score,
     train,
-    write_atomically,
 )
+from ..util import write_atomically
 from .group import Gloo, Group, LostWorker, Mail, ObjectStore
 from .sharded import Owner, Sharded, check_no_shims
 from .sync import Sync, check_shards
@@ -351,12 +356,11 @@ def _train(job: Dict[str, Any], group: Group, tell: Callable[[str, Any], None]) 
     weights = group.broadcast(model.to_bytes() if group.rank == 0 else None)
     if group.rank:
         model.from_bytes(weights)
-    tell("file", ("labels.json", json.dumps(data.labels).encode()))
     way = _way(job, group, settled)
     shown = 0.0
     for progress in train(model, optimizer, data, settings, progress, way):  # noqa: B020  (the same object)
         if progress.score is not None:
-            _tell_epoch(tell, model, progress, settled.corpus.unit, group.size)
+            _tell_epoch(tell, settled, data, progress, group.size)
             continue
         if progress.step and time.monotonic() - shown > 0.5:
             shown = time.monotonic()
@@ -434,15 +438,17 @@ def _report(group: Group, model: Any, optimizer: Any, progress: Progress) -> Non
         ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
 
-def _tell_epoch(tell: Callable[[str, Any], None], model: Any, progress: Progress, unit: str, size: int) -> None:
+def _tell_epoch(tell: Callable[[str, Any], None], settled: Settled, data: Data, progress: Progress, size: int) -> None:
     lines = [json.dumps(entry) for entry in progress.history]
     tell("file", ("metrics.jsonl", ("\n".join(lines) + "\n").encode()))
     if progress.best_epoch == progress.epoch:
-        tell("file", ("model.bin", model.to_bytes()))
+        for name, content in pack_run(settled.model, settled, data, progress).items():
+            tell("file", (name, bytes(content)))
+    score = shown_score(settled.settings.score or default_score(data), progress.score or 0)
     tell(
         "epoch",
-        f"epoch {progress.epoch + 1:>3}   loss {progress.loss:>10.4f}   accuracy {100 * (progress.score or 0):6.2f} %"
-        f"   {progress.speed / size:>9,.0f} {unit}/s per worker",
+        f"epoch {progress.epoch + 1:>3}  {loss_name(settled.settings.loss)} {progress.mean_loss:.4f}  {score}"
+        f"  {progress.speed / size:,.0f} {settled.corpus.unit}/s per worker",
     )
 
 

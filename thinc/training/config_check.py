@@ -1,22 +1,54 @@
-"""Checks a training config wholly before anything runs, and says where it is wrong: section, key, value, way out."""
+"""Checks a training config wholly before anything runs, and says where it is wrong: line, section, key, a way out."""
 
+import configparser
 import difflib
 import inspect
+import math
+import re
+import types
+import typing
+import warnings
 from dataclasses import MISSING as NO_DEFAULT
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..api import Config, ConfigValidationError, Model, Optimizer, registry
 from ..loss import Loss
+from .code import Code
 from .datasets import Corpus
+from .errors import ConfigProblem, DatasetError
+from .loggers import Logger
 from .loop import Settings
+from .scores import SCORES
+from .textfiles import Source
 
 SECTIONS: Dict[str, Any] = {"corpus": Corpus, "model": Model, "optimizer": Optimizer, "training": Settings}
+OPTIONAL_SECTIONS = ("loggers",)
+_REGISTRY = {"corpus": "datasets", "model": "layers", "optimizer": "optimizers", "training.loss": "losses"}
+
+# What a number must be, whatever takes it: name -> (from, to).
+BOUNDS: Dict[str, Tuple[float, float]] = {
+    "dropout": (0, 1),
+    "learn_rate": (0, 10),
+    "initial_rate": (0, 10),
+    **dict.fromkeys(("nO", "nI", "nP", "nV", "nB", "depth", "ngram_size", "length"), (1, math.inf)),
+    **dict.fromkeys(("L2", "grad_clip", "eps", "window_size", "limit"), (0, math.inf)),
+    **dict.fromkeys(("beta1", "beta2"), (0, 1)),
+    "batch_size": (1, math.inf),
+    "max_epochs": (1, math.inf),
+    "patience": (0, math.inf),
+    "seed": (0, 2**32 - 1),
+    "split_seed": (0, 2**32 - 1),
+}
 
 
-class ConfigProblem(ValueError):
-    """A config, or a command, that cannot be carried out as it stands."""
+class Problem(NamedTuple):
+    """Something wrong at a key of a section, or with the section."""
+
+    section: str
+    key: str
+    text: str
 
 
 @dataclass
@@ -28,34 +60,131 @@ class Settled:
     model: Model
     optimizer: Optimizer
     settings: Settings
+    loggers: Dict[str, Logger] = field(default_factory=dict)
+    code: Optional[Code] = None
 
 
-def settle(path: Path, overrides: Dict[str, Any]) -> Settled:
-    """Read, check and resolve a config. Raises ConfigProblem with every problem found."""
-    if not path.is_file():
-        raise ConfigProblem(f"there is no config {path}")
+def settle(path: Path, overrides: Dict[str, Any], name: str = "") -> Settled:
+    """Read, check and resolve a config. Raises ConfigProblem with every problem found.
+
+    name: what messages call it, by default its path.
+    """
     try:
-        config = Config().from_disk(path, overrides=overrides)
-        problems = list(find_problems(config))
-        if problems:
-            raise ConfigProblem(f"{path}:\n" + "\n".join(f"  {problem}" for problem in problems))
-        config = registry.fill(config)
-        built = registry.resolve(config)
-    except ConfigProblem:
-        raise
-    except ConfigValidationError as e:
-        raise ConfigProblem(f"{path}: {e}") from e
-    except UnicodeDecodeError as e:
-        raise ConfigProblem(f"{path} is not a text: {e}") from e
-    except (ValueError, TypeError, LookupError) as e:  # from a function that a block names
-        raise ConfigProblem(f"{path}: [{_failing_section(config)}] {e}") from e
-    for name, kind in SECTIONS.items():
-        if name != "training" and not isinstance(built[name], kind):
-            raise ConfigProblem(
-                f"{path}: [{name}] must describe a {kind.__name__}, but gives a {type(built[name]).__name__}"
-            )
+        text = Source.read(path).text()
+    except DatasetError as e:
+        raise ConfigProblem(str(e).replace("There is no file", "there is no config")) from None
+    return settle_config(text, name or str(path), overrides)
+
+
+def settle_config(text: str, name: str, overrides: Dict[str, Any]) -> Settled:
+    """The same for the text of a config."""
+    plain = _parse(text, name)
+    _check_overrides(plain, overrides)
+    config = _parse(text, name, overrides) if overrides else plain
+    problems = [_place(problem, text, name, overrides) for problem in find_problems(config)]
+    if problems:
+        raise ConfigProblem("\n  ".join([f"{len(problems)} problems:"] * (len(problems) > 1) + problems))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            config = registry.fill(config)
+            for setting in fields(Settings):  # defaults are written out, as those of the blocks are
+                if setting.default is not NO_DEFAULT:
+                    config["training"].setdefault(setting.name, setting.default)
+            built = registry.resolve(config)
+    except (ConfigValidationError, ValueError, TypeError, LookupError, AttributeError, ImportError) as e:
+        section = _failing_section(config)
+        raise ConfigProblem(_place(Problem(section, "", f"[{section}] {one_line(e)}"), text, name, overrides)) from e
+    for section, kind in SECTIONS.items():
+        if section != "training" and not isinstance(built[section], kind):
+            found = type(built[section]).__name__
+            raise ConfigProblem(f"{name}: [{section}] must describe a {kind.__name__}, but gives a {found}")
+    for key, logger in built.get("loggers", {}).items():
+        if not isinstance(logger, Logger):
+            raise ConfigProblem(f"{name}: [loggers.{key}] must describe a Logger, but gives a {type(logger).__name__}")
     settings = Settings(**built["training"])
-    return Settled(config, built["corpus"], built["model"], built["optimizer"], settings)
+    return Settled(
+        config, built["corpus"], built["model"], built["optimizer"], settings, dict(built.get("loggers", {}))
+    )
+
+
+def describe_model(path: Path, overrides: Dict[str, Any], name: str = "") -> Model:
+    """The model of a config, without parameters; its corpus need not be there."""
+    config = _parse(Source.read(path).text(), name or str(path), overrides)
+    problems = list(_block_problems("model", config.get("model", {}), "layers"))
+    if problems:
+        raise ConfigProblem(f"{name or path}: {problems[0].text}")
+    try:
+        model = registry.resolve({"model": config["model"]})["model"]
+    except (ValueError, TypeError, LookupError, AttributeError, ImportError) as e:
+        raise ConfigProblem(f"{name or path}: [model] {one_line(e)}") from e
+    return model
+
+
+def one_line(error: BaseException) -> str:
+    """The text of an error on one line."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    text = " ".join(text.split()).replace("Config validation error ", "")
+    return text or type(error).__name__
+
+
+def _parse(text: str, name: str, overrides: Optional[Dict[str, Any]] = None) -> Config:
+    source = "the overrides" if overrides else name
+    if not text.strip():
+        raise ConfigProblem(f"{name} is empty, expected a config with the sections {', '.join(SECTIONS)}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # e.g. about single quotes, which would stay in the value
+            return Config().from_str(text, overrides=overrides or {})
+    except configparser.Error as e:
+        raise ConfigProblem(_without_traces(source, one_line(e))) from None
+    except KeyError as e:
+        raise ConfigProblem(f"{source}: a section lies below one that is missing: {one_line(e)!r}") from None
+    except (ValueError, TypeError, LookupError, AttributeError, UnboundLocalError, RecursionError, Warning) as e:
+        raise ConfigProblem(_without_traces(source, one_line(e))) from None
+
+
+def _without_traces(source: str, text: str) -> str:
+    """A parser's message, with the line where ours have it."""
+    line = re.search(r"\[?line:? *(\d+)\]?:?", text)
+    place = f"{source}, line {line.group(1)}" if line else source
+    text = re.sub(r"(While reading from )?'<string>'( \[line +\d+\]:)?|file: '<string>', line: \d+", "", text)
+    return f"{place}: not a config: {' '.join(text.split())}"
+
+
+def _check_overrides(config: Config, overrides: Dict[str, Any]) -> None:
+    sections = {name: block for name, block in _blocks(config)}
+    for dotted in overrides:
+        section = dotted.rpartition(".")[0]
+        if section not in sections:
+            hint = did_you_mean(section, sections)
+            raise ConfigProblem(f"--{dotted}: the config has no section [{section}].{hint}")
+
+
+def _blocks(config: Dict[str, Any], above: str = "") -> Iterator[Tuple[str, Any]]:
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield f"{above}{key}", value
+            yield from _blocks(value, f"{above}{key}.")
+
+
+def _place(problem: Problem, text: str, name: str, overrides: Dict[str, Any]) -> str:
+    """A problem with where it comes from: an override, or a line of the file."""
+    section, key, what = problem
+    for dotted in overrides:
+        if dotted == f"{section}.{key}" or (not key and dotted.startswith(f"{section}.")):
+            return f"--{dotted}: {what}"
+    number = current = ""
+    for i, line in enumerate(text.split("\n"), 1):
+        line = line.strip()
+        if line.startswith("[") and line.endswith("]"):
+            current = line[1:-1]
+            if current == section:
+                number = f", line {i}"
+        elif key and current == section and line.partition("=")[0].strip() == key:
+            number = f", line {i}"
+            break
+    return f"{name}{number}: {what}"
 
 
 def _failing_section(config: Dict[str, Any], above: str = "") -> str:
@@ -64,100 +193,163 @@ def _failing_section(config: Dict[str, Any], above: str = "") -> str:
         if isinstance(block, dict):
             name = f"{above}{key}"
             try:
-                registry.resolve({"block": block})
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    registry.resolve({"block": block})
             except Exception:
                 return _failing_section(block, f"{name}.") or name
     return ""
 
 
-def find_problems(config: Dict[str, Any]) -> Iterator[str]:
-    """A line for each thing that is wrong with sections, keys and names; types are the registry's to check."""
+def find_problems(config: Dict[str, Any]) -> Iterator[Problem]:
+    """What is wrong with sections, keys, names and plain values."""
     for name in config:
-        if name not in SECTIONS:
-            yield f"[{name}] is not a section of a training config.{_did_you_mean(name, SECTIONS)}"
+        if name not in SECTIONS and name not in OPTIONAL_SECTIONS:
+            hint = did_you_mean(name, [*SECTIONS, *OPTIONAL_SECTIONS])
+            yield Problem(name, "", f"[{name}] is not a section of a training config.{hint}")
     for name in SECTIONS:
         if name not in config:
-            yield f"the section [{name}] is missing"
+            yield Problem(name, "", f"the section [{name}] is missing")
         elif not isinstance(config[name], dict):
-            yield f"[{name}] must be a section"
+            yield Problem(name, "", f"[{name}] must be a section")
         elif name == "training":
             yield from _settings_problems(config[name])
         else:
-            yield from _block_problems(name, config[name], required=True)
+            yield from _block_problems(name, config[name], _REGISTRY[name])
+    for name, block in config.get("loggers", {}).items():
+        if isinstance(block, dict):
+            yield from _block_problems(f"loggers.{name}", block, "loggers")
+        else:
+            yield Problem("loggers", name, f"[loggers] {name}: expected a block [loggers.{name}] with @loggers")
 
 
-def _settings_problems(block: Dict[str, Any]) -> Iterator[str]:
+def _settings_problems(block: Dict[str, Any]) -> Iterator[Problem]:
     known = {f.name: f for f in fields(Settings)}
+    scores = sorted({name for names in SCORES.values() for name in names})
     for key, value in block.items():
         kind = known[key].type if key in known else None
         if kind is None:
-            yield f"[training] {key} = {value!r}: unknown key.{_did_you_mean(key, known)}"
-        elif kind is int and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-            yield f"[training] {key} = {value!r}: expected a number of at least 0"
-        elif key in ("batch_size", "max_epochs") and value == 0:
-            yield f"[training] {key} = {value!r}: expected a number of at least 1"
+            hint = did_you_mean(key, known)
+            yield Problem("training", key, f"[training] {key} = {_brief(value)}: unknown key.{hint}")
         elif kind is Loss:
             if isinstance(value, dict):
-                yield from _block_problems(f"training.{key}", value, required=True)
+                yield from _block_problems(f"training.{key}", value, "losses")
             else:
-                yield f"[training] {key} = {value!r}: expected a block [training.{key}] with @losses"
+                yield Problem("training", key, f"[training] {key}: expected a block [training.{key}] with @losses")
+        elif key == "score" and value and value not in scores:
+            hint = did_you_mean(str(value), scores)
+            yield Problem("training", key, f"[training] score = {value!r}: there is no such score.{hint}")
+        else:
+            yield from _value_problems("training", key, value, kind)
     for name, setting in known.items():
         if name not in block and setting.default is NO_DEFAULT:
-            yield f"[training] needs {name}, a block [training.{name}] with @losses"
+            yield Problem("training", "", f"[training] needs {name}, a block [training.{name}] with @losses")
 
 
-def _block_problems(section: str, block: Dict[str, Any], required: bool = False) -> Iterator[str]:
+def _block_problems(section: str, block: Dict[str, Any], needed: str = "") -> Iterator[Problem]:
     names = [key for key in block if key.startswith("@")]
     if not names:
-        if required:
-            yield f'[{section}] names no function: it needs a line such as @{_REGISTRY[section]} = "..."'
+        if needed:
+            text = f'[{section}] names no function: it needs a line such as @{needed} = "..."'
+            yield Problem(section, "", text)
     elif len(names) > 1:
-        yield f"[{section}] names {len(names)} functions, {' and '.join(names)}: keep one"
+        yield Problem(section, names[1], f"[{section}] names {len(names)} functions, {' and '.join(names)}: keep one")
     else:
         yield from _call_problems(section, names[0], block)
     for key, value in block.items():
-        if isinstance(value, dict):
+        if key == "*" and isinstance(value, dict):  # positional arguments: a block each, or plain values
+            for place, argument in value.items():
+                if isinstance(argument, dict):
+                    yield from _block_problems(f"{section}.*.{place}", argument, names[0][1:] if names else "layers")
+        elif isinstance(value, dict):
             yield from _block_problems(f"{section}.{key}", value)
 
 
-_REGISTRY = {"corpus": "datasets", "model": "layers", "optimizer": "optimizers", "training.loss": "losses"}
-
-
-def _call_problems(section: str, at_name: str, block: Dict[str, Any]) -> Iterator[str]:
+def _call_problems(section: str, at_name: str, block: Dict[str, Any]) -> Iterator[Problem]:
     kind, name = at_name[1:], block[at_name]
     catalogues = [n for n in vars(registry) if not n.startswith("_") and hasattr(getattr(registry, n), "get_all")]
     if kind not in catalogues:
-        yield f"[{section}] {at_name} = {name!r}: there is no registry {kind!r}.{_did_you_mean(kind, catalogues)}"
+        hint = did_you_mean(kind, catalogues)
+        yield Problem(section, at_name, f"[{section}] {at_name} = {name!r}: there is no registry {kind!r}.{hint}")
         return
-    if not registry.has(kind, name):
-        known = getattr(registry, kind).get_all()
-        yield f"[{section}] {at_name} = {name!r}: no such name is registered.{_did_you_mean(str(name), known)}"
+    if not isinstance(name, str) or not registry.has(kind, name):
+        hint = did_you_mean(str(name), getattr(registry, kind).get_all())
+        text = f"[{section}] {at_name} = {name!r}: no such name is registered.{hint}"
+        yield Problem(section, at_name, text)
         return
     parameters = inspect.signature(registry.get(kind, name)).parameters
     kinds = [parameter.kind for parameter in parameters.values()]
     for key, value in block.items():
         if key.startswith("@") or key == "*":
             continue
-        if key not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds:
-            yield f"[{section}] {key} = {_brief(value)}: {name} has no such argument.{_did_you_mean(key, parameters)}"
+        if key in parameters:
+            yield from _value_problems(section, key, value, parameters[key].annotation)
+        elif inspect.Parameter.VAR_KEYWORD not in kinds:
+            hint = did_you_mean(key, parameters)
+            yield Problem(section, key, f"[{section}] {key} = {_brief(value)}: {name} has no such argument.{hint}")
     for key, parameter in parameters.items():
-        positional = "*" in block
         if (
             parameter.default is parameter.empty
             and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
             and key not in block
-            and not positional
+            and "*" not in block
         ):
-            yield f"[{section}] {name} needs the argument {key}"
+            way = f": --{section}.{key}=…" if section == "corpus" else ""
+            yield Problem(section, "", f"[{section}] {name} needs the argument {key}{way}")
+
+
+_PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+def _value_problems(section: str, key: str, value: Any, annotation: Any) -> Iterator[Problem]:
+    """A plain value that is of another type than the argument, or out of bounds."""
+    if isinstance(value, dict):
+        return
+    expected = ""
+    options = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    plain = [option for option in options if option in _PLAIN]
+    others = [option for option in options if option not in _PLAIN and option is not type(None)]
+    if plain and not others:
+        fits = any(_is_a(value, option) for option in plain) or (value is None and type(None) in options)
+        if not fits:
+            expected = " or ".join(_PLAIN[option] for option in plain)
+    if not expected and isinstance(value, (int, float)) and not isinstance(value, bool) and str not in options:
+        low, high = BOUNDS.get(key, (-math.inf, math.inf))
+        if not low <= value <= high or not math.isfinite(value) or (key == "dropout" and value == 1):
+            expected = f"a number of at least {low:g}" if math.isinf(high) else f"a number from {low:g} to {high:g}"
+    if expected:
+        yield Problem(section, key, f"[{section}] {key} = {_brief(value)}: expected {expected}")
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
 
 
 def _brief(value: Any) -> str:
-    return "{...}" if isinstance(value, dict) else repr(value)
+    return "{...}" if isinstance(value, dict) else repr(value)[:60]
 
 
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    close: List[str] = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A suggestion, or what there is."""
+    known = list(known)
+    close: List[str] = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(sorted(known)[:20])}"
 
 
-__all__ = ["ConfigProblem", "Settled", "find_problems", "settle"]
+__all__ = [
+    "ConfigProblem",
+    "Problem",
+    "Settled",
+    "describe_model",
+    "did_you_mean",
+    "find_problems",
+    "one_line",
+    "settle",
+    "settle_config",
+]

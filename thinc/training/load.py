@@ -1,4 +1,4 @@
-"""A saved model by its path alone: the file says how it is built."""
+"""A saved model by its path alone: what it holds says how it is built."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any, Union
 
 from ..api import Config, Model, registry
 from ..model._safetensors import TensorFile, load_tensors
+from .run import Run, load_run
 
 
 @dataclass
@@ -19,13 +20,17 @@ class Trained:
         return self.model.predict(X)
 
 
-def load(path: Union[str, Path], *, mmap: bool = True) -> Trained:
-    """Build and load the model of a safetensors file whose metadata hold its config, as they do if it was saved by
+def load(path: Union[str, Path], *, mmap: bool = True) -> Union[Run, Trained]:
+    """What `thinc train --output` wrote, as a `Run`: give its folder, or the model.bin in it (see `load_run`).
+
+    Or the model of a safetensors file whose metadata hold its config, as they do if it was saved by
     `model.to_safetensors(path, metadata={"config": config.to_str()})`.
 
     The layers that the config names must be registered, so import what registers them first. With `mmap` the weights
     are pages of the file, see `Model.from_safetensors`. ValueError if the file is damaged or has no config.
     """
+    if Path(path).is_dir() or _is_run(Path(path)):
+        return load_run(path)
     with TensorFile(path) as file:
         config = Config().from_str(file.metadata.get("config", ""))
         if not isinstance(config.get("model"), dict):
@@ -40,6 +45,13 @@ def load(path: Union[str, Path], *, mmap: bool = True) -> Trained:
             )
         load_tensors(model, file, mmap)
     return Trained(model, config)
+
+
+def _is_run(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(2) == b"PK"
 
 
 __all__ = ["Trained", "load"]

@@ -4,30 +4,23 @@
         for X, Y in minibatches(...):
             Yh, backprop = model.begin_update(X)
             d_loss, loss = calculate_loss(Yh, Y)
-            backprop(d_loss)
             model.finish_update(optimizer)
 
 Everything random in a run comes from its seed and the state that a checkpoint holds, so a run that was stopped and
 resumed ends with the same weights as one that was not.
 """
 
-import random
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy
-import srsly
 
 from ..api import Model, Optimizer, fix_random_seed, to_categorical
 from ..loss import Loss
-from ..util import write_atomically
-from .datasets import MISSING, Data, Examples
-
-
-class TrainingError(RuntimeError):
-    """A run that cannot go on. What was saved before it stays valid."""
+from .datasets import Data, Examples
+from .errors import TrainingError
+from .scores import LOWER_IS_BETTER, Scores, decode, default_score, score_answers
 
 
 @dataclass
@@ -39,9 +32,10 @@ class Progress:
     steps: int = 0  # batches of an epoch
     items: int = 0  # words, texts or images trained on, in all
     seconds: float = 0.0  # spent training, over all sessions of the run
-    loss: float = 0.0  # of this epoch so far
-    score: Optional[float] = None  # accuracy on the held-out examples; set at the end of an epoch
-    best_score: float = -1.0
+    loss: float = 0.0  # of this epoch so far: the sum over its steps
+    score: Optional[float] = None  # the one that keeps the best, of the held-out examples; set at the end of an epoch
+    scores: Optional[Scores] = None  # all of them, then
+    best_score: Optional[float] = None
     best_epoch: int = -1
     history: List[Dict[str, Any]] = field(default_factory=list)
 
@@ -49,6 +43,11 @@ class Progress:
     def speed(self) -> float:
         """Items a second."""
         return self.items / self.seconds if self.seconds else 0.0
+
+    @property
+    def mean_loss(self) -> float:
+        """The loss of a step, the mean of this epoch so far."""
+        return self.loss / self.step if self.step else 0.0
 
 
 @dataclass
@@ -60,6 +59,7 @@ class Settings:
     max_epochs: int = 10
     patience: int = 3  # epochs without a better score before the run ends; 0: never
     seed: int = 0
+    score: str = ""  # which keeps the best model; empty: accuracy, span_f, micro_f or r2, by the kind of answers
 
 
 def train(
@@ -80,7 +80,8 @@ def train(
     """
     progress = progress or Progress()
     train_data, calculate_loss = data.train, settings.loss
-    while progress.epoch < settings.max_epochs and not _out_of_patience(progress, settings):
+    score_name = settings.score or default_score(data)
+    while not is_finished(progress, settings):
         batches = shuffled_batches(len(train_data), settings, progress.epoch)
         progress.steps = len(batches)
         for indices in batches[progress.step :]:
@@ -104,23 +105,15 @@ def train(
         if group is not None:
             group.settle(optimizer, progress)
         with model.use_params(optimizer.averages or {}):
-            progress.score = evaluate(model, data.dev, settings.batch_size)
-            optimizer.last_score = progress.score
-            if progress.score > progress.best_score:
+            progress.scores = evaluate(model, data.dev, data, settings.batch_size)
+            progress.score = progress.scores.values[score_name]
+            optimizer.last_score = -progress.score if score_name in LOWER_IS_BETTER else progress.score
+            if _is_better(progress.score, progress.best_score, score_name):
                 progress.best_score, progress.best_epoch = (progress.score, progress.epoch)
-            progress.history.append(
-                {
-                    "epoch": progress.epoch + 1,
-                    "loss": progress.loss,
-                    "score": progress.score,
-                    "items_per_second": round(progress.speed, 1),
-                    "seconds": round(progress.seconds, 3),
-                    **(group.metrics() if group is not None else {}),
-                }
-            )
+            progress.history.append({**_history_entry(progress), **(group.metrics() if group is not None else {})})
             yield progress
         progress.epoch += 1
-        progress.step, progress.loss, progress.score = 0, 0.0, None
+        progress.step, progress.loss, progress.score, progress.scores = 0, 0.0, None, None
         yield progress
 
 
@@ -135,20 +128,38 @@ def backward(model: Model, examples: Examples, calculate_loss: Loss, indices: nu
     return loss
 
 
-def _out_of_patience(progress: Progress, settings: Settings) -> bool:
+def is_finished(progress: Progress, settings: Settings) -> bool:
+    """Whether all epochs are done, or the score has not become better for `patience` epochs."""
     waited = progress.epoch - 1 - progress.best_epoch
-    return bool(settings.patience) and progress.best_epoch >= 0 and waited >= settings.patience
+    patient = not settings.patience or progress.best_epoch < 0 or waited < settings.patience
+    return progress.epoch >= settings.max_epochs or not patient
+
+
+def _is_better(score: float, best: Optional[float], name: str) -> bool:
+    return best is None or (score < best if name in LOWER_IS_BETTER else score > best)
+
+
+def _history_entry(progress: Progress) -> Dict[str, Any]:
+    assert progress.scores is not None
+    return {
+        "epoch": progress.epoch + 1,
+        "loss": progress.mean_loss,
+        "score": progress.score,
+        **progress.scores.values,
+        "items_per_second": round(progress.speed, 1),
+        "seconds": round(progress.seconds, 3),
+    }
 
 
 def initialize(model: Model, data: Data, seed: int = 0) -> None:
     """Give the model its parameters, their sizes taken from the first examples and the number of labels."""
     fix_random_seed(seed)
     X, Y = select(data.train, numpy.arange(min(len(data.train), 32)))
-    n_classes = len(data.labels)
-    if data.sequences:
-        sample: Any = [to_categorical(numpy.maximum(y, 0), n_classes) for y in Y]
-    else:
-        sample = to_categorical(numpy.maximum(Y, 0), n_classes)
+    sample: Any = Y
+    if data.kind == "sequence":
+        sample = [to_categorical(numpy.maximum(y, 0), data.width) for y in Y]
+    elif data.kind == "class":
+        sample = to_categorical(numpy.maximum(Y, 0), data.width)
     model.initialize(X=X, Y=sample)
 
 
@@ -174,111 +185,36 @@ def count_items(Y: Any, data: Data) -> int:
     return sum(len(y) for y in Y) if data.sequences else len(Y)
 
 
-def evaluate(model: Model, examples: Examples, batch_size: int = 128) -> float:
-    """The share of right answers among the known ones."""
-    right = known = 0
+def evaluate(model: Model, examples: Examples, data: Data, batch_size: int = 128) -> Scores:
+    """Score a model on examples, whose answers are of the kind and have the labels of `data`."""
+    guesses: List[Any] = []
     for i in range(0, len(examples), batch_size):
-        X, Y = select(examples, numpy.arange(i, min(i + batch_size, len(examples))))
-        gold = numpy.concatenate(Y) if isinstance(Y, list) else Y
-        guess = predict_classes(model, X)
-        flat = numpy.concatenate(guess) if isinstance(guess, list) else guess
-        right += int(((flat == gold) & (gold != MISSING)).sum())
-        known += int((gold != MISSING).sum())
-    if not known:
+        X, _ = select(examples, numpy.arange(i, min(i + batch_size, len(examples))))
+        guesses.extend(predict_answers(model, X, data.kind))
+    scores = score_answers(guesses, examples.Y, data.labels, data.kind)
+    if not scores.count:
         raise TrainingError("There is nothing to score: the held-out part has no labelled examples")
-    return right / known
+    return scores
 
 
-def predict_classes(model: Model, X: Any) -> Any:
-    """The number of the highest score: an array, or an array for each sequence."""
-    scores = model.predict(X)
+def predict_answers(model: Model, X: Any, kind: str) -> Any:
+    """The model's answers, one for each input: see `decode`."""
+    scores: Any = model.predict(X)
     to_numpy = model.ops.to_numpy
-    if isinstance(scores, list):
-        return [to_numpy(item).argmax(axis=-1) for item in scores]
-    return to_numpy(scores).argmax(axis=-1)
-
-
-# Checkpoints
-
-
-def save_checkpoint(path: Path, model: Model, optimizer: Optimizer, progress: Progress) -> None:
-    """All that a run needs to go on, in one file that is replaced as a whole or not at all."""
-    random_state: Any = numpy.random.get_state()
-    message = {
-        "model": model.to_bytes(),
-        "keys": [[node.id, *(shim.id for shim in node.shims)] for node in model.walk()],
-        "optimizer": optimizer.to_bytes(),
-        "progress": {name: getattr(progress, name) for name in progress.__dataclass_fields__},
-        "numpy_random": [random_state[0], random_state[1].tolist(), *random_state[2:]],
-        "python_random": _to_lists(random.getstate()),
-    }
-    write_atomically(path, srsly.msgpack_dumps(message))
-
-
-def load_checkpoint(path: Path, model: Model, optimizer: Optimizer) -> Progress:
-    """Set model, optimizer and the random states back to a checkpoint; returns its progress.
-
-    Raises TrainingError if the file is not a checkpoint, or not one of this model.
-    """
-    try:
-        message = srsly.msgpack_loads(path.read_bytes())
-        model.from_bytes(message["model"])
-        # Ids are counted anew in each process, so the optimizer's keys are matched by place in the tree.
-        new_ids = [[node.id, *(shim.id for shim in node.shims)] for node in model.walk()]
-        ids = {old: new for olds, news in zip(message["keys"], new_ids) for old, new in zip(olds, news)}
-        optimizer.from_bytes(message["optimizer"], rename=lambda key: (ids[key[0]], key[1]))
-    except (ValueError, KeyError, TypeError) as e:
-        raise TrainingError(f"{path} is not a checkpoint of this model and optimizer: {e}") from e
-    name, keys, *rest = message["numpy_random"]
-    numpy.random.set_state((name, numpy.array(keys, dtype="uint32"), *rest))
-    random.setstate(_to_tuples(message["python_random"]))
-    return Progress(**message["progress"])
-
-
-def _to_lists(value: Any) -> Any:
-    return [_to_lists(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _to_tuples(value: Any) -> Any:
-    return tuple(_to_tuples(item) for item in value) if isinstance(value, list) else value
-
-
-def most_frequent_baseline(data: Data) -> float:
-    """The accuracy of giving each word the tag it most often has in the training part; the commonest tag if unseen.
-
-    What a tagger has to beat.
-    """
-    counts: Dict[str, Dict[int, int]] = {}
-    totals: Dict[int, int] = {}
-    for words, tags in zip(data.train.X, data.train.Y):
-        for word, tag in zip(words, tags.tolist()):
-            if tag != MISSING:
-                by_tag = counts.setdefault(word, {})
-                by_tag[tag] = by_tag.get(tag, 0) + 1
-                totals[tag] = totals.get(tag, 0) + 1
-    common = max(totals, key=lambda tag: totals[tag])
-    best = {word: max(by_tag, key=lambda tag: by_tag[tag]) for word, by_tag in counts.items()}
-    pairs = [
-        (best.get(word, common), tag)
-        for words, tags in zip(data.dev.X, data.dev.Y)
-        for word, tag in zip(words, tags.tolist())
-        if tag != MISSING
-    ]
-    return sum(guess == tag for guess, tag in pairs) / max(len(pairs), 1)
+    arrays = [to_numpy(item) for item in scores] if isinstance(scores, list) else to_numpy(scores)
+    return decode(arrays, kind)
 
 
 __all__ = [
     "Progress",
     "Settings",
-    "TrainingError",
+    "backward",
+    "count_items",
     "evaluate",
     "initialize",
-    "load_checkpoint",
-    "most_frequent_baseline",
-    "predict_classes",
-    "save_checkpoint",
+    "is_finished",
+    "predict_answers",
     "select",
     "shuffled_batches",
     "train",
-    "write_atomically",
 ]

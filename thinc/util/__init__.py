@@ -331,14 +331,21 @@ def use_nvtx_range(message: str, id_color: int = -1) -> Iterator[None]:
 
 
 def fix_random_seed(seed: int = 0) -> None:
-    """Seed random, numpy, and torch and cupy where they are installed."""
+    """Seed random, numpy, torch, and cupy where it is installed.
+
+    A torch that was not imported yet is not imported here, which takes seconds: it is seeded when a layer first needs
+    it. Import it before to have it seeded at once.
+    """
     random.seed(seed)
     numpy.random.seed(seed % 2**32)
-    if compat.has_torch:
+    uses_torch = "torch" in sys.modules and compat.has_torch
+    if uses_torch:
         compat.torch.manual_seed(seed % 0xFFFF_FFFF_FFFF_FFFF)
+    else:
+        compat.torch_seed = seed % 0xFFFF_FFFF_FFFF_FFFF
     if compat.has_cupy_gpu:
         compat.cupy.random.seed(seed % 2**32)
-        if compat.has_torch_cuda_gpu:
+        if uses_torch and compat.has_torch_cuda_gpu:
             torch = compat.torch
             torch.cuda.manual_seed_all(seed % 0xFFFF_FFFF_FFFF_FFFF)
             torch.backends.cudnn.deterministic = True
