@@ -12,6 +12,7 @@ from ..shims import JaxShim
 from ..types import ArgsKwargs, Floats2d, Ragged
 from ..util import convert_recursive, is_jax_array, is_xp_array, jax2xp, partial, xp2jax
 from ..util._conversions import for_jax
+from ._frameworks import as_arguments, back, forward, wrapper
 
 
 def JaxWrapper(
@@ -34,15 +35,12 @@ def JaxWrapper(
     seed: if given, apply_fn gets a keyword `rng`, a new random key at each training
         step and None in prediction.
     """
-    return Model(
+    return wrapper(
         "jax",
         forward,
-        attrs={
-            "convert_inputs": convert_inputs or convert_jax_default_inputs,
-            "convert_outputs": convert_outputs or convert_jax_default_outputs,
-        },
-        shims=[JaxShim(apply_fn, params=params, jit=jit, seed=seed)],
-        dims={"nI": None, "nO": None},
+        JaxShim(apply_fn, params=params, jit=jit, seed=seed),
+        convert_inputs or convert_jax_default_inputs,
+        convert_outputs or convert_jax_default_outputs,
     )
 
 
@@ -68,35 +66,12 @@ def JaxRaggedWrapper(
     )
 
 
-def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
-    """Inputs to JAX, through the function, outputs back."""
-    attrs = model.attrs
-    inputs, get_dX = attrs["convert_inputs"](model, X, is_train)
-    jax_output, jax_backprop = model.shims[0](inputs, is_train)
-    Y, get_d_output = attrs["convert_outputs"](model, (X, jax_output), is_train)
-
-    def backprop(dY: Any) -> Any:
-        return get_dX(jax_backprop(get_d_output(dY)))
-
-    return Y, backprop
-
-
 # Default conversions
 
 
 def convert_jax_default_inputs(model: Model, X: Any, is_train: bool) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], Any]]:
     """Arrays for JAX, arranged as the arguments of the function."""
-    converted = convert_recursive(is_xp_array, partial(_to_jax, is_train), X)
-    if isinstance(converted, ArgsKwargs):
-        return converted, partial(_to_arrays, model)
-    if isinstance(converted, dict):
-        inputs = ArgsKwargs(args=(), kwargs=converted)
-        return inputs, lambda grads: _to_arrays(model, grads.kwargs)
-    if isinstance(converted, (tuple, list)):
-        inputs = ArgsKwargs(args=tuple(converted), kwargs={})
-        return inputs, lambda grads: tuple(_to_arrays(model, grads.args))
-    inputs = ArgsKwargs(args=(converted,), kwargs={})
-    return inputs, lambda grads: _to_arrays(model, grads.args[0])
+    return as_arguments(X, partial(_to_jax, is_train), back(is_jax_array, jax2xp, model))
 
 
 def _to_jax(is_train: bool, array: Any) -> Any:
@@ -108,10 +83,6 @@ def _to_jax(is_train: bool, array: Any) -> Any:
     return readable.copy() if is_train and readable is array else readable
 
 
-def _to_arrays(model: Model, tensors: Any) -> Any:
-    return convert_recursive(is_jax_array, partial(jax2xp, ops=model.ops), tensors)
-
-
 def convert_jax_default_outputs(model: Model, X_Yjax: Any, is_train: bool):
     """Arrays of the model's ops, in the structure the function gave them."""
     _, Yjax = X_Yjax
@@ -119,7 +90,7 @@ def convert_jax_default_outputs(model: Model, X_Yjax: Any, is_train: bool):
     def get_d_output(dY: Any) -> Any:
         return convert_recursive(is_xp_array, xp2jax, dY)
 
-    return _to_arrays(model, Yjax), get_d_output
+    return back(is_jax_array, jax2xp, model)(Yjax), get_d_output
 
 
 # Sequences
@@ -142,7 +113,7 @@ def convert_jax_ragged_inputs(
 
     def get_dX(grads: ArgsKwargs) -> Ragged:
         dX = numpy.asarray(grads.args[0])[mask]
-        return Ragged(ops.asarray(dX), Xr.lengths)  # type: ignore[arg-type]  # 2d
+        return Xr.with_data(ops.asarray(dX))
 
     return ArgsKwargs(args=(for_jax(X), mask), kwargs={}), get_dX
 
@@ -170,8 +141,7 @@ def convert_jax_ragged_outputs(model: Model, X_Yjax: Any, is_train: bool):
         return dY
 
     rows: Any = padded[mask]
-    Y = model.ops.asarray(rows)
-    return Ragged(Y, Xr.lengths), get_d_output  # type: ignore[arg-type]  # 2d
+    return Xr.with_data(model.ops.asarray(rows)), get_d_output
 
 
 __all__ = [

@@ -7,6 +7,7 @@ from ..model import Model
 from ..shims import OnnxShim
 from ..types import ArgsKwargs
 from ..util import convert_recursive, is_xp_array
+from ._frameworks import as_arguments, wrapper
 
 
 def OnnxWrapper(
@@ -30,15 +31,12 @@ def OnnxWrapper(
     The callback of a training pass raises NotImplementedError.
     """
     shim = OnnxShim(path_or_bytes, providers=providers, session_options=session_options)
-    return Model(
+    return wrapper(
         "onnx",
         forward,
-        attrs={
-            "convert_inputs": convert_inputs or convert_onnx_default_inputs,
-            "convert_outputs": convert_outputs or convert_onnx_default_outputs,
-        },
-        shims=[shim],
-        dims={"nI": None, "nO": None},
+        shim,
+        convert_inputs or convert_onnx_default_inputs,
+        convert_outputs or convert_onnx_default_outputs,
     )
 
 
@@ -52,16 +50,7 @@ def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
 
 def convert_onnx_default_inputs(model: Model, X: Any, is_train: bool) -> Tuple[ArgsKwargs, Callable]:
     """NumPy arrays, arranged as the inputs of the graph."""
-    converted = convert_recursive(is_xp_array, model.ops.to_numpy, X)
-    if isinstance(converted, ArgsKwargs):
-        inputs = converted
-    elif isinstance(converted, dict):
-        inputs = ArgsKwargs(args=(), kwargs=converted)
-    elif isinstance(converted, (tuple, list)):
-        inputs = ArgsKwargs(args=tuple(converted), kwargs={})
-    else:
-        inputs = ArgsKwargs(args=(converted,), kwargs={})
-    return inputs, _unused
+    return as_arguments(X, model.ops.to_numpy, _unused)[0], _unused
 
 
 def convert_onnx_default_outputs(model: Model, X_outputs: Any, is_train: bool) -> Tuple[Any, Callable]:

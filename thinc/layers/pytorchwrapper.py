@@ -7,6 +7,7 @@ from ..model import Model
 from ..shims import PyTorchGradScaler, PyTorchShim
 from ..types import ArgsKwargs, Floats3d, Padded
 from ..util import convert_recursive, is_torch_array, is_xp_array, partial, torch2xp, xp2torch
+from ._frameworks import as_arguments, back, forward, wrapper
 
 if TYPE_CHECKING:
     import torch
@@ -88,29 +89,13 @@ def PyTorchWrapper_v3(
         serialize_model=serialize_model,
         deserialize_model=deserialize_model,
     )
-    return Model(
+    return wrapper(
         "pytorch",
         forward,
-        attrs={
-            "convert_inputs": convert_inputs or convert_pytorch_default_inputs,
-            "convert_outputs": convert_outputs or convert_pytorch_default_outputs,
-        },
-        shims=[shim],
-        dims={"nI": None, "nO": None},
+        shim,
+        convert_inputs or convert_pytorch_default_inputs,
+        convert_outputs or convert_pytorch_default_outputs,
     )
-
-
-def forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
-    """Inputs to torch, through the module, outputs back."""
-    attrs = model.attrs
-    inputs, get_dX = attrs["convert_inputs"](model, X, is_train)
-    torch_output, torch_backprop = model.shims[0](inputs, is_train)
-    Y, get_d_output = attrs["convert_outputs"](model, (X, torch_output), is_train)
-
-    def backprop(dY: Any) -> Any:
-        return get_dX(torch_backprop(get_d_output(dY)))
-
-    return Y, backprop
 
 
 # Default conversions
@@ -132,36 +117,13 @@ def convert_pytorch_default_inputs(
         needs_grad = is_train and array.dtype.kind == "f"
         return xp2torch(array, requires_grad=needs_grad, device=device)
 
-    converted = convert_recursive(is_xp_array, to_torch, X)
-    if isinstance(converted, ArgsKwargs):
-        return converted, partial(_to_arrays, model)
-    if isinstance(converted, dict):
-        return ArgsKwargs(args=(), kwargs=converted), partial(_dict_back, model)
-    if isinstance(converted, (tuple, list)):
-        return ArgsKwargs(args=tuple(converted), kwargs={}), partial(_tuple_back, model)
-    return ArgsKwargs(args=(converted,), kwargs={}), partial(_single_back, model)
-
-
-def _to_arrays(model: Model, tensors: Any) -> Any:
-    return convert_recursive(is_torch_array, partial(torch2xp, ops=model.ops), tensors)
-
-
-def _dict_back(model: Model, grads: ArgsKwargs) -> Any:
-    return _to_arrays(model, grads.kwargs)
-
-
-def _tuple_back(model: Model, grads: ArgsKwargs) -> Any:
-    return tuple(_to_arrays(model, grads.args))
-
-
-def _single_back(model: Model, grads: ArgsKwargs) -> Any:
-    return _to_arrays(model, grads.args[0])
+    return as_arguments(X, to_torch, back(is_torch_array, torch2xp, model))
 
 
 def convert_pytorch_default_outputs(model: Model, X_Ytorch: Any, is_train: bool):
     """Tensors to arrays, in the structure the module gave them."""
     _, Ytorch = X_Ytorch
-    Y = _to_arrays(model, Ytorch)
+    Y = back(is_torch_array, torch2xp, model)(Ytorch)
 
     def get_d_output(dY: Any) -> ArgsKwargs:
         dYtorch = convert_recursive(is_xp_array, partial(xp2torch, device=_device(model)), dY)
@@ -206,7 +168,7 @@ def convert_rnn_inputs(model: Model, Xp: Padded, is_train: bool):
 
     def get_dX(grads: ArgsKwargs) -> Padded:
         dX = cast(Floats3d, torch2xp(grads.args[0], ops=model.ops))
-        return Padded(dX, Xp.size_at_t, Xp.lengths, Xp.indices)
+        return Xp.with_data(dX)
 
     return ArgsKwargs(args=(data, None), kwargs={}), get_dX
 
@@ -220,7 +182,7 @@ def convert_rnn_outputs(model: Model, inputs_outputs: Tuple, is_train):
         dY = xp2torch(dYp.data, device=_device(model))
         return ArgsKwargs(args=(Ytorch,), kwargs={"grad_tensors": dY})
 
-    return Padded(Y, Xp.size_at_t, Xp.lengths, Xp.indices), get_d_output
+    return Xp.with_data(Y), get_d_output
 
 
 __all__ = [

@@ -15,6 +15,7 @@ from ..util import (
     tensorflow2xp,
     xp2tensorflow,
 )
+from ._frameworks import as_arguments, back, wrapper
 
 InT = TypeVar("InT")
 OutT = TypeVar("OutT")
@@ -87,14 +88,14 @@ def TensorFlowWrapper(
     if not _is_keras_model(tensorflow_model):
         raise ValueError(f"Expected tf.keras.models.Model, got: {type(tensorflow_model)}")
     tensorflow_model = maybe_handshake_model(tensorflow_model)
-    return model_class(
+    return wrapper(
         model_name,
         forward,
-        shims=[TensorFlowShim(tensorflow_model, optimizer=optimizer)],
-        attrs={
-            "convert_inputs": convert_inputs or _convert_inputs,
-            "convert_outputs": convert_outputs or _convert_outputs,
-        },
+        TensorFlowShim(tensorflow_model, optimizer=optimizer),
+        convert_inputs or _convert_inputs,
+        convert_outputs or _convert_outputs,
+        model_class,
+        dims=(),
     )
 
 
@@ -127,24 +128,12 @@ def _no_backprop(dY: Any) -> Any:
 
 
 def _convert_inputs(model: Model, X: Any, is_train: bool) -> Tuple[ArgsKwargs, Any]:
-    converted = convert_recursive(is_xp_array, partial(xp2tensorflow, requires_grad=is_train), X)
-
-    def to_arrays(grads: Any) -> Any:
-        return convert_recursive(is_tensorflow_array, partial(tensorflow2xp, ops=model.ops), grads)
-
-    if isinstance(converted, ArgsKwargs):
-        return converted, to_arrays
-    if isinstance(converted, dict):
-        return ArgsKwargs(args=(), kwargs=converted), lambda d: to_arrays(d.kwargs)
-    if isinstance(converted, (tuple, list)):
-        inputs = ArgsKwargs(args=tuple(converted), kwargs={})
-        return inputs, lambda d: tuple(to_arrays(d.args))
-    inputs = ArgsKwargs(args=(converted,), kwargs={})
-    return inputs, lambda d: to_arrays(d.args[0])
+    to_tensor = partial(xp2tensorflow, requires_grad=is_train)
+    return as_arguments(X, to_tensor, back(is_tensorflow_array, tensorflow2xp, model))
 
 
 def _convert_outputs(model: Model, Ytf: Any, is_train: bool) -> Tuple[Any, Any]:
-    Y = convert_recursive(is_tensorflow_array, partial(tensorflow2xp, ops=model.ops), Ytf)
+    Y = back(is_tensorflow_array, tensorflow2xp, model)(Ytf)
 
     def get_d_output(dY: Any) -> Any:
         return convert_recursive(is_xp_array, xp2tensorflow, dY)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from .. import compat
 from ..model import Model
 from ..shims import PyTorchGradScaler, TorchExportShim
-from .pytorchwrapper import convert_pytorch_default_inputs, convert_pytorch_default_outputs, forward
+from ._frameworks import forward, wrapper
+from .pytorchwrapper import convert_pytorch_default_inputs, convert_pytorch_default_outputs
 from .torchscriptwrapper import wrapped_shim
 
 if TYPE_CHECKING:
@@ -27,15 +28,12 @@ def TorchExportWrapper(
     or evaluation, that the module was exported in.
     """
     shim = TorchExportShim(program, mixed_precision=mixed_precision, grad_scaler=grad_scaler, device=device)
-    return Model(
+    return wrapper(
         "pytorch_export",
         forward,
-        attrs={
-            "convert_inputs": convert_inputs or convert_pytorch_default_inputs,
-            "convert_outputs": convert_outputs or convert_pytorch_default_outputs,
-        },
-        shims=[shim],
-        dims={"nI": None, "nO": None},
+        shim,
+        convert_inputs or convert_pytorch_default_inputs,
+        convert_outputs or convert_pytorch_default_outputs,
     )
 
 

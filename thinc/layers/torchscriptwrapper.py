@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from .. import compat
 from ..model import Model
 from ..shims import PyTorchGradScaler, PyTorchShim, TorchScriptShim
-from .pytorchwrapper import convert_pytorch_default_inputs, convert_pytorch_default_outputs, forward
+from ._frameworks import forward, wrapper
+from .pytorchwrapper import convert_pytorch_default_inputs, convert_pytorch_default_outputs
 
 if TYPE_CHECKING:
     import torch
@@ -27,15 +28,12 @@ def TorchScriptWrapper_v1(
     shim = TorchScriptShim(
         model=torchscript_model, mixed_precision=mixed_precision, grad_scaler=grad_scaler, device=device
     )
-    return Model(
+    return wrapper(
         "pytorch_script",
         forward,
-        attrs={
-            "convert_inputs": convert_inputs or convert_pytorch_default_inputs,
-            "convert_outputs": convert_outputs or convert_pytorch_default_outputs,
-        },
-        shims=[shim],
-        dims={"nI": None, "nO": None},
+        shim,
+        convert_inputs or convert_pytorch_default_inputs,
+        convert_outputs or convert_pytorch_default_outputs,
     )
 
 
