@@ -6,7 +6,9 @@ sigmoid pass them back unchanged), so that no loss needs the activation's deriva
 Over 500 lines: four losses in the versions of the registry.
 """
 
+import math
 from itertools import accumulate, chain
+from numbers import Integral
 from typing import Any, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar, Union, cast
 
 from .backends import get_array_ops
@@ -112,6 +114,7 @@ class CategoricalCrossentropy(Loss):
         xp = get_array_module(guesses)
         target: Any
         if truths.ndim != guesses.ndim:
+            _check_classes(truths, guesses.shape[-1], missing)
             target = to_categorical(truths, n_classes=guesses.shape[-1], label_smoothing=self.label_smoothing)
         elif self.label_smoothing:
             raise ValueError(
@@ -175,6 +178,11 @@ class CategoricalCrossentropy(Loss):
                 if negated:
                     rows.append(row)
                     columns.append(truth)
+            elif not isinstance(truth, Integral):
+                raise TypeError(
+                    f"Cannot calculate CategoricalCrossentropy loss: expected classes that are integers or names, got "
+                    f"{truth!r} (row {row})"
+                )
             ids.append(int(truth))
         negative = (xp.array(rows), xp.array(columns)) if rows else None
         return xp.array(ids, dtype="int32"), missing, negative
@@ -214,20 +222,21 @@ class CategoricalCrossentropy(Loss):
 
     def _from_classes(self, guesses: Any, truths: Any, missing: Any) -> Floats2d:
         """The gradient for one class a row, in one pass."""
-        xp = get_array_module(guesses)
         n_rows, n_classes = guesses.shape
         check_smoothing(self.label_smoothing, n_classes)
-        # As indices of an array, negative ids count from the end.
-        classes = xp.where(truths < 0, truths + n_classes, truths).astype("int32")
+        _check_classes(truths, n_classes, missing)
+        classes = truths.astype("int32")
         if len(missing):
             classes[missing] = -1
         scale = 1.0 / (n_rows or 1) if self.normalize else 1.0
         ops = get_array_ops(guesses)
         try:
-            return ops.backprop_cross_entropy(guesses, classes, label_smoothing=self.label_smoothing, scale=scale)
+            grad = ops.backprop_cross_entropy(guesses, classes, label_smoothing=self.label_smoothing, scale=scale)
         except ValueError:
             _check_interval(guesses, "guesses")
             raise
+        _check_finite("CategoricalCrossentropy", guesses, grad.sum())
+        return grad
 
     def get_loss(self, guesses: Floats2d, truths: IntsOrFloatsOrStrs) -> float:
         """sum(grad ** 2)"""
@@ -239,10 +248,46 @@ def _check_interval(values: Any, kind: str) -> None:
         return
     xp = get_array_module(values)
     lowest, highest = values.min(), values.max()
-    if lowest != lowest:  # NaN, which is no reason not to look at the others
-        lowest, highest = xp.nanmin(values), xp.nanmax(values)
-    if lowest < 0 or highest > 1:
-        raise ValueError(f"Cannot calculate CategoricalCrossentropy loss with {kind} outside the [0,1] interval.")
+    if not (lowest >= 0 and highest <= 1):
+        if lowest == lowest:
+            text = f"got {lowest} to {highest}"
+        else:
+            text = f"row {_first_row(xp.isnan(values))} is NaN"
+        raise ValueError(
+            f"Cannot calculate CategoricalCrossentropy loss with {kind} outside the [0,1] interval: {text}."
+        )
+
+
+def _check_classes(classes: Any, n_classes: int, missing: Any) -> None:
+    """Of arrays of ids: TypeError for floats, IndexError for an id that names no class in a row that is not missing."""
+    if classes.dtype.kind not in "iub":
+        raise TypeError(
+            f"Cannot calculate CategoricalCrossentropy loss: expected classes that are integers, got {classes.dtype} "
+            f"of shape {classes.shape}. Probabilities have a column for each class"
+        )
+    outside = (classes < 0) | (classes >= n_classes)
+    if len(missing):
+        outside[missing] = False
+    if outside.any():
+        row = _first_row(outside)
+        raise IndexError(
+            f"Cannot calculate CategoricalCrossentropy loss: class {classes[row]} in row {row} is out of bounds for "
+            f"{n_classes} classes"
+        )
+
+
+def _check_finite(loss: str, guesses: Any, measure: Any) -> None:
+    """ValueError for guesses that are infinite or NaN; they are looked at if a sum over them is."""
+    if math.isfinite(measure):
+        return
+    outside = ~get_array_module(guesses).isfinite(guesses)
+    if outside.any():
+        row = _first_row(outside)
+        raise ValueError(f"Cannot calculate {loss} loss: the guesses of row {row} are not finite: {guesses[row]}")
+
+
+def _first_row(found: Any) -> int:
+    return int(found.reshape((len(found), -1)).any(axis=1).argmax())
 
 
 def _sum_of_squares(grad: Any) -> float:
@@ -424,7 +469,9 @@ class L2Distance(Loss):
             grad = (guesses - truths) / n_rows if self.normalize else guesses - truths
             return grad, _sum_of_squares(grad)
         ops = get_array_ops(guesses)
-        return ops.l2_distance(guesses, truths, scale=1.0 / n_rows)
+        grad, loss = ops.l2_distance(guesses, truths, scale=1.0 / n_rows)
+        _check_finite("L2Distance", guesses, loss)
+        return grad, loss
 
 
 @registry.losses("L2Distance.v1")
@@ -469,6 +516,7 @@ class CosineDistance(Loss):
         scale = 1.0 / (len(truths) or 1) if self.normalize else 1.0
         ops = get_array_ops(guesses)
         grad, cosines = ops.cosine_distance(guesses, truths, scale=scale)
+        _check_finite("CosineDistance", guesses, cosines.sum())
         if self.ignore_zeros:
             grad[(truths == 0).all(axis=1)] = 0
         return grad, cosines
