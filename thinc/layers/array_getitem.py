@@ -2,6 +2,8 @@ from typing import Any, Sequence, Tuple, TypeVar, Union
 
 from ..model import Model
 from ..types import ArrayXd, FloatsXd, IntsXd
+from ..util import is_xp_array
+from ._views import refusal
 
 __all__ = ["array_getitem", "floats_getitem", "forward", "ints_getitem"]
 
@@ -31,6 +33,8 @@ def ints_getitem(index: Index) -> Model[IntsXd, IntsXd]:
 # Not annotated: X may be any array, and there is no such type to validate against.
 def forward(model, X, is_train):  # type: ignore[no-untyped-def]  # see above
     index = model.attrs["index"]
+    if not is_xp_array(X) or not X.ndim:
+        raise refusal(f"{model.name}: expected an array", X)
     shape = X.shape
     dtype = X.dtype
     is_empty = len(X) == 0

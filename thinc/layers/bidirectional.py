@@ -5,6 +5,7 @@ from ..config import registry
 from ..model import Model
 from ..types import Padded
 from ._sums import total
+from ._views import expect_padded
 
 __all__ = ["bidirectional", "forward", "init"]
 
@@ -27,17 +28,18 @@ def bidirectional(l2r: Model[InT, OutT], r2l: Optional[Model[InT, OutT]] = None)
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops: Any = model.ops
     l2r, r2l = model._layers
+    expect_padded(X, "bidirectional")
     rows = _reversed_rows(ops, X)
     Y1, backprop_l2r = l2r(X, is_train)
-    Y2, backprop_r2l = r2l(_take(X, X.data[rows]), is_train)
+    Y2, backprop_r2l = r2l(X.with_data(X.data[rows]), is_train)
     width = Y1.data.shape[-1]
-    Y = _take(Y1, ops.xp.concatenate((Y1.data, Y2.data[rows]), axis=-1))
+    Y = Y1.with_data(ops.xp.concatenate((Y1.data, Y2.data[rows]), axis=-1))
 
     def backprop(dY: OutT) -> InT:
         data: Any = dY.data
-        dX1 = backprop_l2r(_take(dY, ops.as_contig(data[..., :width])))
-        dX2 = backprop_r2l(_take(dY, ops.as_contig(data[..., width:])[rows]))
-        return total((dX1, _take(dX2, dX2.data[rows])))
+        dX1 = backprop_l2r(dY.with_data(ops.as_contig(data[..., :width])))
+        dX2 = backprop_r2l(dY.with_data(ops.as_contig(data[..., width:])[rows]))
+        return total((dX1, dX2.with_data(dX2.data[rows])))
 
     return Y, backprop
 
@@ -50,8 +52,8 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
     else:
         data: Any = Y.data
         half = data.shape[-1] // 2
-        l2r.initialize(X=X, Y=_take(Y, data[..., :half]))
-        r2l.initialize(X=X, Y=_take(Y, data[..., half:]))
+        l2r.initialize(X=X, Y=Y.with_data(data[..., :half]))
+        r2l.initialize(X=X, Y=Y.with_data(data[..., half:]))
 
 
 def _reversed_rows(ops: Ops, Xp: Padded) -> Tuple[Any, Any]:
@@ -65,7 +67,3 @@ def _reversed_rows(ops: Ops, Xp: Padded) -> Tuple[Any, Any]:
     lengths = Xp.lengths.reshape((1, -1))
     rows = xp.where(step < lengths, lengths - 1 - step, step)
     return rows, xp.arange(batch).reshape((1, -1))
-
-
-def _take(like: Padded, data: Any) -> Padded:
-    return Padded(data, like.size_at_t, like.lengths, like.indices)

@@ -2,17 +2,20 @@
 
 from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, cast
 
+from ..backends import Ops
 from ..config import registry
 from ..initializers import uniform_init
 from ..model import Model
 from ..model._shapes import holds
 from ..types import Floats2d, Ints1d, Ints2d
-from ..util import get_width, partial
+from ..util import partial
 from ._grads import add_into_grad
+from ._views import learn_dim
 from .array_getitem import ints_getitem
 from .chain import chain
+from .dropout import check_rate
 
-__all__ = ["Embed", "forward", "init"]
+__all__ = ["Embed", "as_ids", "forward", "init"]
 
 InT = TypeVar("InT", bound=Union[Ints1d, Ints2d])
 OutT = Floats2d
@@ -35,6 +38,7 @@ def Embed(
     """
     attrs: Dict[str, Optional[float]] = {}
     if dropout is not None:
+        check_rate(dropout, "Embed")
         attrs["dropout_rate"] = dropout
     model: Model = Model(
         "embed",
@@ -53,15 +57,17 @@ def Embed(
 @holds(E=("nV", "nO"))
 def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
-    E = model.get_param("E")
+    E = cast(Floats2d, model.get_param("E"))
     nO = E.shape[1]
+    ids = as_ids("Embed", ops, ids)
     if len(ids):
-        Y = E.take(ids, axis=0)  # faster than E[ids]
+        Y: Any = ops.gather_add(E, cast(Ints2d, ids.reshape((-1, 1)))).reshape((*ids.shape, nO))
     else:
         Y = ops.alloc2f(0, nO, dtype=E.dtype)
     mask: Any = None
     rate = model.attrs.get("dropout_rate") if is_train else None
     if rate:
+        check_rate(rate, "Embed")
         mask = ops.get_dropout_mask((nO,), rate)
         Y *= mask
 
@@ -81,11 +87,21 @@ def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[Ou
     return Y, backprop
 
 
+def as_ids(name: str, ops: Ops, ids: Any) -> Any:
+    """Ids as an array of integers, from a list too.  TypeError for floats and the like, unless there are none."""
+    if not hasattr(ids, "dtype"):
+        ids = ops.asarray(ids) if len(ids) else ops.alloc1i(0)
+    if not ids.ndim:
+        raise ValueError(f"{name}: expected ids (N,), got an array without axes")
+    if ids.dtype.kind not in "iu" and len(ids):
+        raise TypeError(f"{name}: expected integers as ids, got {ids.dtype}. Use astype('int32') or array_getitem")
+    return ids
+
+
 def init(
     initializer: Callable, model: Model[Ints1d, OutT], X: Optional[Ints1d] = None, Y: Optional[OutT] = None
 ) -> None:
-    if Y is not None:
-        model.set_dim("nO", get_width(Y))
+    learn_dim(model, "nO", Y)
     if X is not None and len(X) and model.has_dim("nV") is None:
         model.set_dim("nV", int(X.max()) + 1)
     shape = (model.get_dim("nV"), model.get_dim("nO"))

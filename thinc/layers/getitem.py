@@ -2,8 +2,9 @@ from typing import Any, Callable, Tuple
 
 from ..model import Model
 from ..util import is_xp_array
+from ._views import refusal
 
-__all__ = ["forward", "get_item", "getitem"]
+__all__ = ["check_item", "forward", "get_item", "getitem"]
 
 
 def getitem(index: int) -> Model[Any, Any]:
@@ -19,11 +20,8 @@ def getitem(index: int) -> Model[Any, Any]:
 def forward(model: Model[Any, Any], X: Any, is_train: bool) -> Tuple[Any, Callable]:
     index = model.attrs["index"]
     if not isinstance(X, (list, tuple)):
-        raise TypeError(
-            f"getitem: expected a list or tuple, got {type(X).__name__}. For a part of an array use array_getitem."
-        )
-    if not -len(X) <= index < len(X):
-        raise IndexError(f"getitem: no item {index} in {len(X)} inputs")
+        raise TypeError(f"{refusal('getitem: expected a list or tuple', X)}. For a part of an array use array_getitem.")
+    check_item("getitem", X, index)
 
     def backprop(dY: Any) -> Any:
         dXs = [model.ops.alloc(item.shape, dtype=item.dtype) if is_xp_array(item) else [] for item in X]
@@ -31,6 +29,12 @@ def forward(model: Model[Any, Any], X: Any, is_train: bool) -> Tuple[Any, Callab
         return tuple(dXs) if isinstance(X, tuple) else dXs
 
     return X[index], backprop
+
+
+def check_item(name: str, X: Any, index: int) -> None:
+    """IndexError if there is no such item."""
+    if not -len(X) <= index < len(X):
+        raise IndexError(f"{name}: no item {index} in {len(X)} inputs")
 
 
 get_item = getitem

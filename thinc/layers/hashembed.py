@@ -1,5 +1,6 @@
 """Dimensions: N ids, O out (nO), V rows of the table (nV)."""
 
+from numbers import Integral
 from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, cast
 
 from ..config import registry
@@ -11,6 +12,8 @@ from ..util import partial
 from ._grads import add_into_grad
 from .array_getitem import ints_getitem
 from .chain import chain
+from .dropout import check_rate
+from .embed import as_ids
 
 __all__ = ["HashEmbed", "forward", "init"]
 
@@ -41,8 +44,11 @@ def HashEmbed(
     sparse binary input/output networks", https://arxiv.org/abs/1706.03993; Miranda et
     al. 2022, "Multi hash embeddings in spaCy", https://arxiv.org/abs/2212.09255.
     """
+    if seed is not None and not (isinstance(seed, Integral) and 0 <= seed < 2**32):
+        raise ValueError(f"HashEmbed: expected a seed of 32 bits, an integer from 0 to {2**32 - 1}, got {seed!r}")
     attrs: Dict[str, Any] = {"column": column, "seed": seed}
     if dropout is not None:
+        check_rate(dropout, "HashEmbed")
         attrs["dropout_rate"] = dropout
     model: Model = Model(
         "hashembed",
@@ -66,6 +72,7 @@ def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[Ou
     attrs = model.attrs
     E = model.get_param("E")
     seed = attrs["seed"]
+    ids = as_ids("HashEmbed", ops, ids)
     N = len(ids)
     if N:
         keys = ops.as_contig(ids, dtype="uint64")
@@ -75,6 +82,7 @@ def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[Ou
     mask: Any = None
     rate = attrs.get("dropout_rate") if is_train else None
     if rate:
+        check_rate(rate, "HashEmbed")
         mask = ops.get_dropout_mask((E.shape[1],), rate)
         Y *= mask
 

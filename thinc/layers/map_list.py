@@ -1,6 +1,7 @@
-from typing import Callable, List, Optional, Tuple, TypeVar
+from typing import Callable, List, Optional, Sequence, Tuple, TypeVar
 
 from ..model import Model
+from ._views import refusal
 
 __all__ = ["forward", "init", "map_list"]
 
@@ -17,6 +18,8 @@ def forward(
     model: Model[List[InT], List[OutT]], Xs: List[InT], is_train: bool
 ) -> Tuple[List[OutT], Callable[[List[OutT]], List[InT]]]:
     layer = model._layers[0]
+    if not isinstance(Xs, Sequence):
+        raise refusal("map_list: expected a list", Xs)
     Ys, callbacks = [], []
     for X in Xs:
         Y, callback = layer(X, is_train)

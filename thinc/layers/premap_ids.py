@@ -5,6 +5,7 @@ from preshed.maps import PreshMap
 from ..config import registry
 from ..model import Model
 from ..types import Ints1d, Ints2d
+from ._views import refusal
 from .remap_ids import backprop_ids, column_of
 
 __all__ = ["forward", "premap_ids"]
@@ -48,6 +49,11 @@ def forward(model: Model[InT, OutT], inputs: InT, is_train: bool) -> Tuple[OutT,
     table = attrs["mapping_table"]
     default = attrs["default"]
     ids = column_of(inputs, attrs["column"], "premap_ids")
-    values = [table[key & _UINT64] for key in ids]
+    try:
+        if len(ids) and not -(2**63) <= min(ids) <= max(ids) <= _UINT64:
+            raise OverflowError(f"premap_ids: expected ids of 64 bits, got {min(ids)} to {max(ids)}")
+        values = [table[key & _UINT64] for key in ids]
+    except TypeError:
+        raise refusal("premap_ids: expected integers as ids", ids) from None
     Y = model.ops.asarray2i([[default if v is None else v] for v in values])
     return Y.reshape((-1, 1)), backprop_ids(model, inputs)

@@ -4,6 +4,7 @@ from ..config import registry
 from ..model import Model
 from ..types import DTypes, Ints1d, Ints2d
 from ..util import is_xp_array, to_numpy
+from ._views import refusal
 
 __all__ = ["forward", "forward_v2", "remap_ids", "remap_ids_v2"]
 
@@ -33,7 +34,10 @@ def forward(model: Model[InT_v1, OutT_v1], inputs: InT_v1, is_train: bool) -> Tu
     attrs = model.attrs
     table = attrs["mapping_table"]
     default = attrs["default"]
-    values = [table.get(key, default) for key in inputs]
+    try:
+        values = [table.get(key, default) for key in inputs]
+    except TypeError:
+        raise refusal("remap_ids: expected a sequence of hashable keys", inputs) from None
     Y = model.ops.asarray(values, dtype=attrs["dtype"]).reshape((-1, 1))
 
     def backprop(dY: OutT_v1) -> List:
@@ -65,7 +69,11 @@ def forward_v2(model: Model[InT, OutT], inputs: InT, is_train: bool) -> Tuple[Ou
         raise ValueError("'mapping table' not set")
     default = attrs["default"]
     keys = column_of(inputs, attrs["column"], "remap_ids")
-    Y = model.ops.asarray2i([[table.get(key, default)] for key in keys])
+    try:
+        values = [[table.get(key, default)] for key in keys]
+    except TypeError:
+        raise refusal("remap_ids: expected a sequence of hashable keys", inputs) from None
+    Y = model.ops.asarray2i(values)
     return Y.reshape((-1, 1)), backprop_ids(model, inputs)
 
 

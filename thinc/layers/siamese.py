@@ -4,6 +4,7 @@ from ..config import registry
 from ..model import Model
 from ..types import ArrayXd
 from ..util import get_width
+from ._views import expect_pair
 
 __all__ = ["forward", "init", "siamese"]
 
@@ -31,7 +32,7 @@ def siamese(layer: Model[LayerT, SimT], similarity: Model[Tuple[SimT, SimT], Out
 
 def forward(model: Model[InT, OutT], X1_X2: InT, is_train: bool) -> Tuple[OutT, Callable]:
     layer, similarity = model._layers
-    X1, X2 = X1_X2
+    X1, X2 = expect_pair(X1_X2, "siamese")
     vec1, backprop_vec1 = layer(X1, is_train)
     vec2, backprop_vec2 = layer(X2, is_train)
     Y, backprop_similarity = similarity((vec1, vec2), is_train)

@@ -5,6 +5,7 @@ from murmurhash import hash_unicode
 from ..config import registry
 from ..model import Model
 from ..types import Ints2d
+from ._views import refusal
 
 __all__ = ["forward", "strings2arrays"]
 
@@ -24,7 +25,10 @@ def strings2arrays() -> Model[InT, OutT]:
 
 def forward(model: Model[InT, OutT], Xs: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
-    hashes: Any = [ops.asarray([hash_unicode(s) for s in X], dtype="int64") for X in Xs]
+    try:
+        hashes: Any = [ops.asarray([hash_unicode(s) for s in X], dtype="int64") for X in Xs]
+    except TypeError:
+        raise refusal("strings2arrays: expected a list of lists of strings", Xs) from None
     arrays = [h.astype("uint64").reshape((-1, 1)) for h in hashes]
 
     def backprop(dX: OutT) -> List:

@@ -3,6 +3,7 @@ from typing import Callable, Optional, Tuple
 from ..config import registry
 from ..model import Model
 from ..types import Floats2d, Ints2d
+from ._views import refusal
 
 __all__ = ["forward", "init", "uniqued"]
 
@@ -28,9 +29,11 @@ def uniqued(layer: Model, *, column: int = 0) -> Model[InT, OutT]:
 
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     layer = model._layers[0]
-    if X.size < 2:
+    if getattr(X, "size", 2) < 2:
         return layer(X, is_train)
     ops = model.ops
+    if getattr(X, "ndim", 0) != 2:
+        raise refusal("uniqued: expected X (N, C)", X)
     keys = ops.as_contig(X[:, model.attrs["column"]])
     _, first, inverse, counts = ops.xp.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     Y_unique, backprop_layer = layer(X[first], is_train)

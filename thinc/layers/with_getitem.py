@@ -2,6 +2,8 @@ from typing import Any, Callable, Optional, Tuple
 
 from ..config import registry
 from ..model import Model
+from ._views import refusal
+from .getitem import check_item
 
 __all__ = ["forward", "init", "with_getitem"]
 
@@ -17,6 +19,9 @@ def with_getitem(idx: int, layer: Model) -> Model[InT, OutT]:
 
 def forward(model: Model[InT, OutT], items: InT, is_train: bool) -> Tuple[OutT, Callable]:
     idx = model.attrs["idx"]
+    if not isinstance(items, (list, tuple)):
+        raise refusal("with_getitem: expected a tuple", items)
+    check_item("with_getitem", items, idx)
     Y_i, backprop_item = model._layers[0](items[idx], is_train)
 
     def backprop(d_output: OutT) -> InT:

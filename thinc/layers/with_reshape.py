@@ -3,6 +3,7 @@ from typing import Any, Callable, Optional, Tuple, TypeVar, cast
 from ..config import registry
 from ..model import Model
 from ..types import Array2d, Array3d
+from ._views import refusal
 
 __all__ = ["forward", "init", "with_reshape"]
 
@@ -35,5 +36,7 @@ def init(model: Model[InT, InT], X: Optional[Array3d] = None, Y: Optional[Array3
 
 
 def _rows(X: Any) -> Any:
+    if getattr(X, "ndim", 0) != 3:
+        raise refusal("with_reshape: expected an array (B, T, I)", X)
     batch, steps, width = X.shape
     return X.reshape((batch * steps, width))

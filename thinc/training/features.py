@@ -19,6 +19,9 @@ SparseFeatures = Tuple[Ints1d, Floats1d, Ints1d]
 # Feature rows are remembered by word; a server that meets ever new words starts over at this many.
 CACHE_SIZE = 1_000_000
 
+# Longer ones than this are no language, and each size costs a pass over the text.
+MAX_NGRAM = 100
+
 TOKEN_PATTERN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]", re.UNICODE)
 
 
@@ -109,6 +112,8 @@ def ngram_features(ngram_size: int = 2) -> Model[List[str], SparseFeatures]:
 
     The values of a text are equal and their squares sum to 1, so that long texts do not outweigh short ones.
     """
+    if not 1 <= ngram_size <= MAX_NGRAM:
+        raise ValueError(f"ngram_features: expected an ngram_size from 1 to {MAX_NGRAM}, got {ngram_size}")
     return Model("ngram_features", _ngram_forward, attrs={"ngram_size": ngram_size})
 
 
