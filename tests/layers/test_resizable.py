@@ -73,3 +73,18 @@ def test_sparse_rows_stay(layer):
     assert not new.get_param("W")[nO * length :].any()
     assert new.get_param("b").tolist() == [0.0] * nO + [-9.0] * 2
     assert_same(new.predict(X)[:, :nO], old.predict(X))
+
+
+def test_a_layer_without_parameters_may_shrink():
+    model = resizable(Linear(12, nI), resize_linear_weighted)
+    model.set_dim("nO", 0, force=True)
+    resize_model(model, 10)
+    assert model.layers[0].get_param("W").shape == (10, nI)
+    with pytest.raises(ValueError, match="cannot shrink 'linear' from 10 to 4"):
+        resize_model(model, 4)
+
+
+def test_grows_from_no_outputs():
+    layer = Linear(12, nI)
+    layer.set_dim("nO", 0, force=True)
+    assert resize_linear_weighted(layer.initialize(), 10).get_param("W").shape == (10, nI)

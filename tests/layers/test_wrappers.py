@@ -18,6 +18,7 @@ from thinc.api import (
     Padded,
     ParametricAttention,
     Ragged,
+    chain,
     concatenate,
     list2array,
     list2padded,
@@ -26,8 +27,10 @@ from thinc.api import (
     noop,
     padded2list,
     ragged2list,
+    remap_ids,
     with_array,
     with_array2d,
+    with_flatten_v2,
     with_list,
     with_padded,
     with_ragged,
@@ -252,3 +255,15 @@ def test_lists_of_items_with_more_dimensions():
     assert Y.lengths.dtype == "int32"
     assert_same(backprop(Y), X)
     assert_same(ragged2list().predict(Y), X)
+
+
+def test_with_flatten_v2_slices_an_array():
+    model = with_flatten_v2(remap_ids({"a": 3}, default=1))
+    Y, backprop = model([["a", "b"], [], ["a"]], is_train=True)
+    assert_same(Y, [ops.asarray2i([[3], [1]]), ops.alloc2i(0, 1), ops.asarray2i([[3]])])
+    assert backprop(Y) == [[], [], []]
+    model = with_flatten_v2(chain(remap_ids({"a": 3}, default=1), Embed(nO, 5, column=0))).initialize()
+    Y, backprop = model([["a", "b"], [], ["a"]], is_train=True)
+    assert [y.shape for y in Y] == [(2, nO), (0, nO), (1, nO)]
+    backprop([numpy.ones_like(y) for y in Y])
+    assert model.layers[0].layers[1].layers[1].get_grad("E")[:, 0].tolist() == [0, 1, 0, 2, 0]

@@ -51,8 +51,8 @@ def resize_linear_weighted(
     """A layer with new_nO outputs, the first of which are those of `layer`.
 
     For layers whose parameters have a row per output, such as Linear, Softmax and
-    SparseLinear.  New rows are zero, or `fill_defaults[name]` for a parameter; fewer outputs are a
-    ValueError.
+    SparseLinear.  New rows are zero, or `fill_defaults[name]` for a parameter; fewer outputs than
+    there are rows are a ValueError.
     """
     assert not layer.layers, "resize_linear_weighted: the layer may have no children"
     assert not layer.ref_names, "resize_linear_weighted: the layer may have no refs"
@@ -63,7 +63,7 @@ def resize_linear_weighted(
         return layer
     elif new_nO == old_nO:
         return layer
-    elif new_nO < old_nO:
+    elif new_nO < old_nO and any(map(layer.has_param, layer.param_names)):
         raise ValueError(
             f"resize_linear_weighted: cannot shrink '{layer.name}' from {old_nO} to "
             f"{new_nO} outputs. Build a new layer instead."
