@@ -215,6 +215,33 @@ class Padded:
     lengths: Ints1d
     indices: Ints1d
 
+    def __post_init__(self):
+        for name in ("size_at_t", "lengths", "indices"):
+            numbers = getattr(self, name)
+            if isinstance(numbers, (list, tuple)):
+                setattr(self, name, _as_ints(self.data, numbers, f"Padded: {name}"))
+
+    def with_data(self, data: Any) -> "Padded":
+        """The same sequences with other steps."""
+        return Padded(data, self.size_at_t, self.lengths, self.indices)
+
+    def check(self) -> "Padded":
+        """Itself. ValueError unless lengths and indices are those of the B columns of data."""
+        steps, batch = self.data.shape[:2]
+        lengths = _int_list(self.lengths, "Padded: lengths")
+        indices = _int_list(self.indices, "Padded: indices")
+        if len(lengths) != batch or any(not 0 <= length <= steps for length in lengths):
+            raise ValueError(
+                f"Padded: expected {batch} lengths of 0 to {steps} steps, as data of shape {self.data.shape} has, "
+                f"got {_first(lengths)}. Make it from a list of sequences, by ops.list2padded"
+            )
+        if sorted(indices) != list(range(batch)):
+            raise ValueError(
+                f"Padded: expected indices to name each of the {batch} sequences once, got {_first(indices)}. "
+                "Make it from a list of sequences, by ops.list2padded"
+            )
+        return self
+
     def copy(self):
         """A copy that shares no memory."""
         return Padded(self.data.copy(), self.size_at_t.copy(), self.lengths.copy(), self.indices.copy())
@@ -244,7 +271,7 @@ class Ragged:
     """A batch of sequences laid one after the other.
 
     data (T, ...): all rows, stored as a matrix; `dataXd` has the original shape.
-    lengths (B,): rows of each sequence. Rows after the last sequence are allowed.
+    lengths (B,): rows of each sequence, in all as many as there are; a list will do.
 
     Indexing selects sequences: an int gives the rows of one, as a matrix; a slice, list
     or array keeps the original shape. Ints and plain slices share memory with `data`.
@@ -255,7 +282,13 @@ class Ragged:
     data_shape: Tuple[int, ...]
     starts_ends: Optional[Ints1d] = None
 
+    # Whether the lengths were found to be those of the rows: they are looked at once, and not
+    # again for what `with_data` makes of them.
+    _checked = False
+
     def __init__(self, data: _Array, lengths: Ints1d):
+        if isinstance(lengths, (list, tuple)):
+            lengths = _as_ints(data, lengths, "Ragged: lengths")
         shape = data.shape
         if data.size == 0:
             # An empty array has no width that -1 could stand for.
@@ -271,6 +304,27 @@ class Ragged:
         """The rows in the shape they came in."""
         shape = self.data_shape if self.data.size else (0,) + self.data_shape[1:]
         return cast(ArrayXd, self.data.reshape(shape))
+
+    def with_data(self, data: Any) -> "Ragged":
+        """The same sequences with other rows."""
+        other = Ragged(data, self.lengths)
+        other._checked = self._checked and len(other.data) == len(self.data)
+        return other
+
+    def check(self) -> "Ragged":
+        """Itself. LengthsError unless the lengths are integers of at least 0 that sum to the rows."""
+        if not self._checked:
+            lengths = _int_list(self.lengths, "Ragged: lengths")
+            if lengths and min(lengths) < 0:
+                raise LengthsError(f"Ragged: expected lengths of at least 0, got {min(lengths)}")
+            # Rows without width have no place in `data`, so nobody knows how many there were.
+            if sum(lengths) != len(self.data) and 0 not in self.data_shape[1:]:
+                raise LengthsError(
+                    f"Ragged: expected lengths that sum to the {len(self.data)} rows of data, got {_first(lengths)}, "
+                    f"which sum to {sum(lengths)}. Each is the number of rows of one sequence"
+                )
+            self._checked = True
+        return self
 
     def __len__(self) -> int:
         return self.lengths.shape[0]
@@ -310,6 +364,30 @@ class Ragged:
 
     def _get_ends(self) -> Ints1d:
         return self._get_starts_ends()[1:]
+
+
+class LengthsError(ValueError, IndexError):
+    """Lengths that are not those of the rows. (Some layers called that an IndexError, and it still is one.)"""
+
+
+def _as_ints(data: Any, numbers: Sequence[int], name: str) -> Any:
+    """A list or tuple as an int32 array beside `data`."""
+    array = get_array_module(data).asarray(numbers)
+    if len(numbers) and (array.ndim != 1 or array.dtype.kind not in "iu"):
+        raise TypeError(f"{name}: expected integers, got {numbers!r}")
+    return array.astype("int32")
+
+
+def _int_list(numbers: Any, name: str) -> List[int]:
+    dtype = getattr(numbers, "dtype", None)
+    if dtype is None or dtype.kind not in "iu" or numbers.ndim != 1:
+        got = f"type {type(numbers).__name__}" if dtype is None else f"{dtype} of {numbers.ndim} dimension(s)"
+        raise TypeError(f"{name}: expected a one-dimensional array of integers, got {got}")
+    return numbers.tolist()
+
+
+def _first(numbers: List[int]) -> str:
+    return str(numbers) if len(numbers) <= 8 else f"{str(numbers[:8])[:-1]}, ...]"
 
 
 def _checked_index(name: str, index: Any, length: int) -> int:

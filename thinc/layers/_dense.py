@@ -11,7 +11,8 @@ from ..initializers import zero_init
 from ..model import Model
 from ..model._shapes import holds
 from ..types import Floats2d
-from ..util import get_width, partial
+from ..util import partial
+from ._views import learn_dim, without_rows
 from .chain import chain
 from .dropout import Dropout
 from .layernorm import LayerNorm
@@ -63,10 +64,8 @@ def init_dense(
     Y: Optional[Floats2d] = None,
 ) -> None:
     """Take the widths of the samples, which must agree with dims set before."""
-    if X is not None:
-        model.set_dim("nI", get_width(X))
-    if Y is not None:
-        model.set_dim("nO", get_width(Y))
+    learn_dim(model, "nI", X)
+    learn_dim(model, "nO", Y)
     _allocate(init_W, init_b, model)
 
 
@@ -78,10 +77,9 @@ def init_unset(
     Y: Optional[Floats2d] = None,
 ) -> None:
     """Take the widths of the samples for those dims that have no value yet."""
-    if X is not None and model.has_dim("nI") is None:
-        model.set_dim("nI", get_width(X))
-    if Y is not None and model.has_dim("nO") is None:
-        model.set_dim("nO", get_width(Y))
+    for name, sample in (("nI", X), ("nO", Y)):
+        if model.has_dim(name) is None:
+            learn_dim(model, name, sample)
     _allocate(init_W, init_b, model)
 
 
@@ -114,7 +112,10 @@ def dense_forward(activation: str, reads: str, module: str) -> Callable:
         W = model.get_param("W")
         b = model.get_param("b")
         act = getattr(ops, activation)
-        A = ops.affine(X, W, b)
+        try:
+            A = ops.affine(X, W, b)
+        except ValueError:
+            return without_rows(forward, model, X, is_train)
         saved: Tuple[Floats2d, ...]
         if is_train and needs_A:
             Y = act(A)

@@ -9,6 +9,7 @@ from functools import reduce
 from typing import Any, List, Sequence
 
 from ..types import Padded, Ragged
+from ._views import NO_ROWS, rows_of
 
 __all__ = ["total"]
 
@@ -25,6 +26,8 @@ def total(terms: Sequence[Any]) -> Any:
         return present[0] if present else terms[0]
     first = present[0]
     if hasattr(first, "dtype"):
+        if any(term.shape == NO_ROWS for term in present):
+            return first.reshape(NO_ROWS)  # ValueError if it has rows
         Y = first + present[1]
         for term in present[2:]:
             if term.dtype == Y.dtype:
@@ -35,11 +38,10 @@ def total(terms: Sequence[Any]) -> Any:
     elif isinstance(first, (list, tuple)):
         return _total_items(present)
     elif isinstance(first, Ragged):
-        data = total([term.data for term in present])
-        return Ragged(data.reshape(first.dataXd.shape), first.lengths)
+        data = total([rows_of(term) for term in present])
+        return first.with_data(data.reshape(first.dataXd.shape) if first.dataXd.ndim > 2 else data)
     elif isinstance(first, Padded):
-        data = total([term.data for term in present])
-        return Padded(data, first.size_at_t, first.lengths, first.indices)
+        return first.with_data(total([term.data for term in present]))
     elif not hasattr(first, "__add__"):
         return first
     return reduce(operator.add, present)

@@ -21,8 +21,10 @@ from ..backends import Ops
 from ..backends.numpy_ops import NumpyOps
 from ..model import Model
 from ..types import Padded, Ragged
+from ..util import get_width, is_xp_array
 
 __all__ = [
+    "NO_ROWS",
     "NUMPY_OPS",
     "View",
     "as_array",
@@ -32,18 +34,30 @@ __all__ = [
     "as_ragged",
     "copy_dims",
     "dims_of",
+    "expect_padded",
+    "expect_pair",
+    "expect_ragged",
     "flatten",
     "flatten_nested",
     "init_through",
+    "learn_dim",
     "lengths_of",
     "list_as_padded",
+    "list_as_ragged",
+    "map_data",
+    "refusal",
     "regroup",
+    "rows_of",
     "run_through",
     "says_nothing",
+    "without_rows",
 ]
 
 # For bookkeeping that never needs to be on a device.
 NUMPY_OPS = NumpyOps()
+
+# The shape of the rows of no sequences: no array says how wide they are.
+NO_ROWS = (0, 0)
 
 View = Tuple[Any, Optional[Callable[[Any], Any]]]
 
@@ -63,7 +77,13 @@ def run_through(
         return Y, backprop_layer
 
     def backprop(dYseq: Any) -> Any:
-        return restore(backprop_layer(view(ops, dYseq, **settings)[0]))
+        if isinstance(dYseq, tuple) and isinstance(Y, (Ragged, Padded)):
+            dY: Any = Y.with_data(dYseq[0])  # the parts beside it have no gradient
+        else:
+            dY = view(ops, dYseq, **settings)[0]
+            if getattr(Y, "size", None) == getattr(dY, "size", None) == 0:
+                dY = dY.reshape(Y.shape)  # no sequences, and so no array that tells the width
+        return restore(backprop_layer(dY))
 
     return restore(Y), backprop
 
@@ -77,7 +97,35 @@ def init_through(view: Callable[..., View], model: Model, X: Any, Y: Any, **sett
 
 def says_nothing(sample: Any) -> bool:
     """Whether a sample tells no widths: there is none, or it has no sequences."""
-    return sample is None or (isinstance(sample, (list, tuple)) and not sample)
+    if isinstance(sample, Ragged):
+        sample = sample.dataXd
+    return (
+        sample is None
+        or getattr(sample, "shape", None) == NO_ROWS
+        or (isinstance(sample, (list, tuple)) and not sample)
+    )
+
+
+def learn_dim(model: Model, name: str, sample: Any) -> None:
+    """Set a dim to the width of the sample, if it has one; ValueError if the dim is set to another."""
+    if not says_nothing(sample):
+        model.set_dim(name, get_width(sample))
+
+
+def without_rows(forward: Callable, model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
+    """What to do about an error of `forward`: run it on no rows of the right width, if X is (0, 0); else raise it.
+
+    That is what the rows of no sequences are, for lack of an array that could tell the width. For an `except`.
+    """
+    nI = model.maybe_get_dim("nI")
+    if getattr(X, "shape", None) != NO_ROWS or not nI:
+        raise  # the error that is being handled
+    Y, backprop_layer = forward(model, X.reshape((0, nI)), is_train)
+
+    def backprop(dY: Any) -> Any:
+        return backprop_layer(dY.reshape(Y.shape)).reshape(NO_ROWS)
+
+    return Y, backprop
 
 
 def dims_of(layer: Model) -> dict:
@@ -95,10 +143,9 @@ def copy_dims(model: Model) -> None:
 def as_array(ops: Ops, seq: Any, pad: int = 0) -> View:
     """All rows as one array; the data of Padded stays 3-d, (T, B, O)."""
     if isinstance(seq, Ragged):
-        lengths = seq.lengths
-        return seq.dataXd, lambda Y: Ragged(Y, lengths)
+        return seq.check().dataXd, seq.with_data
     elif isinstance(seq, Padded):
-        return seq.data, lambda Y: _with_data(seq, Y)
+        return seq.data, seq.with_data
     elif isinstance(seq, (list, tuple)):
         return _list_as_array(ops, seq, pad)
     else:
@@ -108,14 +155,12 @@ def as_array(ops: Ops, seq: Any, pad: int = 0) -> View:
 def as_array2d(ops: Ops, seq: Any, pad: int = 0) -> View:
     """All rows as one matrix: (T, O) of Ragged, (T * B, O) of Padded."""
     if isinstance(seq, Ragged):
-        # Not seq.data, which forgets the width of a batch without rows.
-        lengths, X = seq.lengths, seq.dataXd
-        return X.reshape((len(X), prod(X.shape[1:]))), lambda Y: Ragged(Y, lengths)
+        return rows_of(seq.check()), seq.with_data
     elif isinstance(seq, Padded):
         steps, batch = seq.data.shape[:2]
         return (
             seq.data.reshape((steps * batch,) + seq.data.shape[2:]),
-            lambda Y: _with_data(seq, Y.reshape((steps, batch) + Y.shape[1:])),
+            lambda Y: seq.with_data(Y.reshape((steps, batch) + Y.shape[1:])),
         )
     elif isinstance(seq, (list, tuple)):
         return _list_as_array(ops, seq, pad)
@@ -126,11 +171,9 @@ def as_array2d(ops: Ops, seq: Any, pad: int = 0) -> View:
 def as_list(ops: Ops, seq: Any) -> View:
     """One array per sequence."""
     if isinstance(seq, Padded):
-        return ops.padded2list(seq), lambda Ys: list_as_padded(ops, Ys, like=seq)
+        return ops.padded2list(seq.check()), lambda Ys: list_as_padded(ops, Ys, like=seq)
     elif isinstance(seq, Ragged):
-        lengths = seq.lengths
-        Xs = ops.unflatten(seq.dataXd, lengths)
-        return Xs, lambda Ys: Ragged(flatten(ops, Ys), lengths)
+        return _ragged_as_list(ops, seq), lambda Ys: seq.with_data(flatten(ops, Ys))
     else:
         return seq, None
 
@@ -138,14 +181,14 @@ def as_list(ops: Ops, seq: Any) -> View:
 def as_ragged(ops: Ops, seq: Any) -> View:
     """A Ragged of a Padded, a list, or a pair (data, lengths)."""
     if isinstance(seq, Ragged):
-        return seq, None
+        return seq.check(), None
     elif isinstance(seq, Padded):
-        Xs = ops.padded2list(seq)
-        return _list_as_ragged(ops, Xs), lambda Yr: list_as_padded(ops, _ragged_as_list(ops, Yr), like=seq)
+        Xs = ops.padded2list(seq.check())
+        return list_as_ragged(ops, Xs), lambda Yr: list_as_padded(ops, _ragged_as_list(ops, Yr), like=seq)
     elif _is_parts(seq, 2):
-        return Ragged(*seq), lambda Yr: (Yr.dataXd, Yr.lengths)
+        return Ragged(*seq).check(), lambda Yr: (Yr.dataXd, Yr.lengths)
     else:
-        return _list_as_ragged(ops, seq), lambda Yr: _ragged_as_list(ops, Yr)
+        return list_as_ragged(ops, seq), lambda Yr: _ragged_as_list(ops, Yr)
 
 
 def as_padded(ops: Ops, seq: Any) -> View:
@@ -153,10 +196,9 @@ def as_padded(ops: Ops, seq: Any) -> View:
     if isinstance(seq, Padded):
         return seq, None
     elif isinstance(seq, Ragged):
-        lengths = seq.lengths
         return (
             ops.list2padded(_ragged_as_list(ops, seq)),
-            lambda Yp: Ragged(flatten(ops, ops.padded2list(Yp)), lengths),
+            lambda Yp: seq.with_data(flatten(ops, ops.padded2list(Yp.check()))),
         )
     elif _is_parts(seq, 4):
         return (Padded(*seq), lambda Yp: (Yp.data, Yp.size_at_t, Yp.lengths, Yp.indices))
@@ -180,9 +222,71 @@ def flatten(ops: Ops, Xs: Sequence[Any], pad: int = 0) -> Any:
     return X
 
 
+def rows_of(Xr: Ragged) -> Any:
+    """Its rows as a matrix. (`Xr.data` forgets the width of a batch without rows, which the next layer needs.)"""
+    X = Xr.dataXd
+    return X if X.ndim == 2 else X.reshape((len(X), prod(X.shape[1:])))
+
+
+def list_as_ragged(ops: Ops, Xs: Sequence[Any]) -> Ragged:
+    """All rows one after the other, with the lengths beside them, int32."""
+    return Ragged(flatten(ops, Xs), ops.asarray1i(lengths_of(Xs)))
+
+
+def map_data(function: Callable[[Any], Any], X: Any) -> Any:
+    """`function` of every array of a batch of any kind; lengths and the like stay. A sequence gives a list."""
+    if isinstance(X, Ragged):
+        return X.with_data(function(X.dataXd))
+    elif isinstance(X, Padded):
+        return X.with_data(function(X.data))
+    elif isinstance(X, Sequence):
+        return [map_data(function, item) for item in X]
+    return function(X)
+
+
 def lengths_of(Xs: Sequence[Any]) -> Any:
     """How to unflatten Xs again; a plain list, since backends want it on the host."""
-    return [len(X) for X in Xs]
+    try:
+        return [len(X) for X in Xs]
+    except TypeError:
+        raise refusal("expected a list of sequences", Xs) from None
+
+
+def refusal(expected: str, X: Any) -> TypeError:
+    """The error of a layer that was given something it does not take; the layer is noted on it."""
+    if isinstance(X, (list, tuple)) and X:
+        return TypeError(f"{expected}, got {type(X).__name__} of {_kind(X[0])}")
+    return TypeError(f"{expected}, got {_kind(X)}")
+
+
+def _kind(X: Any) -> str:
+    if X is None:
+        return "None"
+    shape = getattr(X, "shape", None)
+    return type(X).__name__ if shape is None else f"{type(X).__name__} of shape {tuple(shape)}"
+
+
+def expect_ragged(Xr: Any, name: str) -> None:
+    """TypeError for anything else."""
+    if not isinstance(Xr, Ragged):
+        raise TypeError(
+            f"{refusal(f'{name}: expected Ragged', Xr)}. Put list2ragged() before it, or with_ragged(...) around it."
+        )
+
+
+def expect_padded(Xp: Any, name: str) -> None:
+    """TypeError for anything else."""
+    if not isinstance(Xp, Padded):
+        raise TypeError(
+            f"{refusal(f'{name}: expected Padded', Xp)}. Put list2padded() before it, or with_padded(...) around it."
+        )
+
+
+def expect_pair(X: Any, name: str) -> Tuple[Any, Any]:
+    """The two. TypeError for anything else."""
+    if not isinstance(X, (list, tuple)) or len(X) != 2:
+        raise refusal(f"{name}: expected a pair of inputs", X)
+    return X[0], X[1]
 
 
 def flatten_nested(nested: Sequence[Sequence[Any]]) -> List[Any]:
@@ -190,10 +294,11 @@ def flatten_nested(nested: Sequence[Sequence[Any]]) -> List[Any]:
     return [item for items in nested for item in items]
 
 
-def regroup(flat: Sequence[Any], lengths: List[int]) -> List[Any]:
-    """The inverse of `flatten_nested`: a list of `lengths[i]` items per sequence."""
+def regroup(flat: Any, lengths: List[int]) -> List[Any]:
+    """The inverse of `flatten_nested`: a list of `lengths[i]` items per sequence, slices if `flat` is an array."""
     ends = list(accumulate(lengths))
-    return [list(flat[start:end]) for start, end in zip([0, *ends], ends)]
+    parts = [flat[start:end] for start, end in zip([0, *ends], ends)]
+    return parts if is_xp_array(flat) else [list(part) for part in parts]
 
 
 def list_as_padded(ops: Ops, Ys: List[Any], like: Padded) -> Padded:
@@ -212,8 +317,7 @@ def list_as_padded(ops: Ops, Ys: List[Any], like: Padded) -> Padded:
     columns = place[theirs]
     if (ops.to_numpy(Yp.lengths)[columns] != ops.to_numpy(like.lengths)).any():
         return Yp
-    data = ops.as_contig(Yp.data[:, ops.asarray1i(columns)])
-    return Padded(data, Yp.size_at_t, like.lengths, like.indices)
+    return Padded(ops.as_contig(Yp.data[:, ops.asarray1i(columns)]), Yp.size_at_t, like.lengths, like.indices)
 
 
 def _list_as_array(ops: Ops, Xs: Sequence[Any], pad: int) -> View:
@@ -221,21 +325,13 @@ def _list_as_array(ops: Ops, Xs: Sequence[Any], pad: int) -> View:
     return flatten(ops, Xs, pad), lambda Y: ops.unflatten(Y, lengths, pad=pad)
 
 
-def _list_as_ragged(ops: Ops, Xs: Sequence[Any]) -> Ragged:
-    return Ragged(flatten(ops, Xs), ops.asarray1i(lengths_of(Xs)))
-
-
 def _ragged_as_list(ops: Ops, Xr: Ragged) -> Any:
-    return ops.unflatten(Xr.dataXd, Xr.lengths)
-
-
-def _with_data(like: Padded, data: Any) -> Padded:
-    return Padded(data, like.size_at_t, like.lengths, like.indices)
+    return ops.unflatten(Xr.check().dataXd, Xr.lengths)
 
 
 def _is_parts(seq: Any, n: int) -> bool:
     """Whether a tuple holds the arrays of a Ragged (2) or Padded (4)."""
-    return isinstance(seq, tuple) and len(seq) == n and seq[-1].ndim == 1
+    return isinstance(seq, tuple) and len(seq) == n and getattr(seq[-1], "ndim", None) == 1
 
 
 def _nothing(dYseq: Any) -> List[Any]:

@@ -6,7 +6,7 @@ from ..config import registry
 from ..model import Model
 from ..model._shapes import holds
 from ..types import Floats1d, Floats2d
-from ..util import get_width
+from ._views import NO_ROWS, expect_pair, learn_dim
 
 __all__ = ["CauchySimilarity", "forward", "init", "inverse"]
 
@@ -27,8 +27,14 @@ def CauchySimilarity(nI: Optional[int] = None) -> Model[InT, OutT]:
 
 @holds(W=("nI",))
 def forward(model: Model[InT, OutT], X1_X2: InT, is_train: bool) -> Tuple[OutT, Callable]:
-    X1, X2 = X1_X2
+    X1, X2 = expect_pair(X1_X2, "CauchySimilarity")
     W = model.get_param("W")
+    if X1.shape == X2.shape == NO_ROWS:
+        X1 = X2 = X1.reshape((0, len(W)))
+    if X1.shape != X2.shape or X1.shape[1:] != W.shape:
+        raise ValueError(
+            f"CauchySimilarity: expected two arrays (B, {len(W)}) of one shape, got {X1.shape} and {X2.shape}"
+        )
     diff = X1 - X2
     square = diff**2
     similarity, backprop_inverse = inverse((W * square).sum(axis=1))
@@ -36,7 +42,7 @@ def forward(model: Model[InT, OutT], X1_X2: InT, is_train: bool) -> Tuple[OutT, 
     def backprop(d_similarity: OutT) -> InT:
         d_total = backprop_inverse(d_similarity).reshape((-1, 1))
         model.inc_grad("W", (d_total * square).sum(axis=0))
-        d_diff = 2 * W * d_total * diff
+        d_diff = (2 * W * d_total * diff).reshape(X1_X2[0].shape)
         return d_diff, -d_diff
 
     return similarity, backprop
@@ -54,5 +60,5 @@ def inverse(total: Floats1d) -> Tuple[Floats1d, Callable]:
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     if X is not None:
-        model.set_dim("nI", get_width(X[0]))
+        learn_dim(model, "nI", X[0])
     model.set_param("W", model.ops.alloc1f(model.get_dim("nI")) + 1)

@@ -6,6 +6,7 @@ from ..model import Model
 from ..types import Floats2d
 from ._dense import backprop_affine, dense, holds_affine
 from ._dense import init_dense as init
+from ._views import without_rows
 
 __all__ = ["ClippedLinear", "HardSigmoid", "HardTanh", "ReluK", "forward", "init"]
 
@@ -49,7 +50,10 @@ def forward(model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool) -> Tu
     line = (attrs["slope"], attrs["offset"], attrs["min_val"], attrs["max_val"])
     W = model.get_param("W")
     b = model.get_param("b")
-    A: Any = ops.affine(X, W, b)
+    try:
+        A: Any = ops.affine(X, W, b)
+    except ValueError:
+        return without_rows(forward, model, X, is_train)
     Y = ops.clipped_linear(A, *line, inplace=not is_train)
     if not is_train:
         A = None  # overwritten by Y; a callback of a prediction computes it again

@@ -7,7 +7,7 @@ from ..model import Model
 from ..types import Array2d, Padded, Ragged, XY_XY_OutT
 from ..util import get_width
 from ._sums import total
-from ._views import NUMPY_OPS, as_array, says_nothing
+from ._views import NO_ROWS, NUMPY_OPS, as_array, says_nothing
 from .noop import noop
 
 __all__ = ["NUMPY_OPS", "concatenate", "forward", "init"]
@@ -52,6 +52,10 @@ def _join_arrays(ops: Ops, Ys: Sequence[Any], callbacks: Sequence[Callable]) -> 
             "concatenate: layers must return arrays of two or more dimensions, but the "
             f"first returned shape {Ys[0].shape}. Give it a last axis of width 1."
         )
+    if any(Y.shape == NO_ROWS for Y in Ys):
+        # Some of the widths are unknown, and so is their sum.
+        joined = Ys[0].reshape(NO_ROWS)
+        return joined, lambda dY: total([callback(dY.reshape(Y.shape)) for callback, Y in zip(callbacks, Ys)])
     ends = list(accumulate(Y.shape[-1] for Y in Ys))
 
     def backprop(dY: Any) -> Any:

@@ -1,12 +1,17 @@
 """Dimensions: T rows, I in, W window size; out I * (2W + 1)."""
 
+from numbers import Integral
 from typing import Callable, Tuple, TypeVar, Union, cast
 
 from ..config import registry
 from ..model import Model
 from ..types import Floats2d, Ragged
+from ._views import rows_of
 
 __all__ = ["expand_window", "forward"]
+
+# Far beyond any use: a larger number is a mistake, and fills the memory with columns of zeros.
+MAX_WINDOW = 10_000
 
 InT = TypeVar("InT", Floats2d, Ragged)
 
@@ -18,6 +23,8 @@ def expand_window(window_size: int = 1) -> Model[InT, InT]:
     Y[t] = [X[t - W], ..., X[t], ..., X[t + W]], zeros where there is no such row.  In a
     Ragged the windows end at the borders of the sequences.
     """
+    if not (isinstance(window_size, Integral) and 0 <= window_size <= MAX_WINDOW):
+        raise ValueError(f"expand_window: expected a window_size from 0 to {MAX_WINDOW}, got {window_size!r}")
     return Model("expand_window", forward, attrs={"window_size": window_size})
 
 
@@ -44,10 +51,9 @@ def _expand_ragged(model: Model[InT, InT], Xr: Ragged) -> Tuple[Union[Floats2d, 
     ops = model.ops
     nW = model.attrs["window_size"]
     lengths = Xr.lengths
-    Y = ops.seq2col(ops.as_contig(cast(Floats2d, Xr.dataXd)), nW, lengths=lengths)
+    Y = ops.seq2col(ops.as_contig(rows_of(Xr.check())), nW, lengths=lengths)
 
     def backprop(dYr: Ragged) -> Ragged:
-        dY = ops.as_contig(cast(Floats2d, dYr.dataXd))
-        return Ragged(ops.backprop_seq2col(dY, nW, lengths=lengths), lengths)
+        return Xr.with_data(ops.backprop_seq2col(ops.as_contig(rows_of(dYr)), nW, lengths=lengths))
 
-    return Ragged(Y, lengths), backprop
+    return Xr.with_data(Y), backprop

@@ -4,7 +4,7 @@ from ..config import registry
 from ..model import Model
 from ..model._shapes import holds
 from ..types import Floats1d, Floats2d
-from ..util import get_width
+from ._views import learn_dim, says_nothing, without_rows
 
 __all__ = ["LayerNorm", "forward", "init"]
 
@@ -26,7 +26,10 @@ def LayerNorm(nI: Optional[int] = None) -> Model[InT, InT]:
 @holds(G=("nI",), b=("nI",))
 def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callable]:
     G, b = model.get_param("G"), model.get_param("b")
-    Y, mu, rstd = model.ops.layer_norm(X, G, b)
+    try:
+        Y, mu, rstd = model.ops.layer_norm(X, G, b)
+    except ValueError:
+        return without_rows(forward, model, X, is_train)
     return Y, make_backprop(model, X, mu, rstd)
 
 
@@ -45,11 +48,9 @@ def make_backprop(model: Model[InT, InT], X: InT, mu: Floats1d, rstd: Floats1d) 
 
 
 def init(model: Model[InT, InT], X: Optional[InT] = None, Y: Optional[InT] = None) -> None:
-    sample = X if X is not None else Y
-    if sample is not None:
-        width = get_width(sample)
-        model.set_dim("nI", width)
-        model.set_dim("nO", width)
+    sample = Y if says_nothing(X) else X
+    learn_dim(model, "nI", sample)
+    learn_dim(model, "nO", sample)
     nI = model.get_dim("nI")
     model.set_dim("nO", nI)
     model.set_param("G", model.ops.alloc1f(nI) + 1)

@@ -6,6 +6,7 @@ from ..model import Model
 from ..types import Floats2d
 from ._dense import backprop_affine, dense, holds_affine
 from ._dense import init_dense as init
+from ._views import without_rows
 
 __all__ = ["Linear", "forward", "init"]
 
@@ -29,7 +30,10 @@ def Linear(
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     W = model.get_param("W")
-    Y = ops.affine(X, W, model.get_param("b"))
+    try:
+        Y = ops.affine(X, W, model.get_param("b"))
+    except ValueError:
+        return without_rows(forward, model, X, is_train)
 
     def backprop(dY: OutT) -> InT:
         return backprop_affine(model, ops, dY, X, W)

@@ -3,7 +3,7 @@ from typing import Callable, Tuple, TypeVar, cast
 from ..config import registry
 from ..model import Model
 from ..types import ListXd, Ragged
-from ._views import flatten, lengths_of
+from ._views import list_as_ragged
 
 __all__ = ["forward", "list2ragged"]
 
@@ -23,4 +23,4 @@ def forward(model: Model[InT, OutT], Xs: InT, is_train: bool) -> Tuple[OutT, Cal
     def backprop(dYr: OutT) -> InT:
         return cast(InT, ops.unflatten(dYr.dataXd, dYr.lengths))
 
-    return Ragged(flatten(ops, Xs), ops.asarray1i(lengths_of(Xs))), backprop
+    return list_as_ragged(ops, Xs), backprop

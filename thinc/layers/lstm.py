@@ -9,7 +9,9 @@ from ..initializers import glorot_uniform_init, zero_init
 from ..model import Model
 from ..model._shapes import holds
 from ..types import Floats1d, Floats2d, Padded
-from ..util import assert_pytorch_installed, get_width, partial
+from ..util import assert_pytorch_installed, partial
+from ._views import expect_padded, learn_dim
+from .dropout import check_rate
 from .noop import noop
 from .pytorchwrapper import PyTorchRNNWrapper
 from .with_padded import with_padded
@@ -42,6 +44,7 @@ def LSTM(
     """
     if depth == 0:
         raise ValueError("LSTM depth must be at least 1. Maybe we should make this a noop?")
+    check_rate(dropout, "LSTM")
     return Model(
         "lstm",
         forward,
@@ -72,10 +75,8 @@ def PyTorchLSTM(nO: int, nI: int, *, bi: bool = False, depth: int = 1, dropout: 
 def init(
     init_W: Callable, init_b: Callable, model: Model, X: Optional[Padded] = None, Y: Optional[Padded] = None
 ) -> None:
-    if X is not None:
-        model.set_dim("nI", get_width(X))
-    if Y is not None:
-        model.set_dim("nO", get_width(Y))
+    learn_dim(model, "nI", X)
+    learn_dim(model, "nO", Y)
     ops = model.ops
     nI, depth, dirs = (model.get_dim(name) for name in ("nI", "depth", "dirs"))
     nH = model.get_dim("nO") // dirs
@@ -104,11 +105,7 @@ def _width(dims: Dict[str, int]) -> int:
 
 @holds(LSTM=(_size_of_weights,), HC0=(lambda dims: 2, "depth", "dirs", _width))
 def forward(model: Model[Padded, Padded], Xp: Padded, is_train: bool) -> Tuple[Padded, Callable]:
-    if not isinstance(Xp, Padded):
-        raise TypeError(
-            f"LSTM: expected Padded, got {type(Xp).__name__}. "
-            f"Put list2padded() before it, or with_padded(...) around it."
-        )
+    expect_padded(Xp, "LSTM")
     ops = model.ops
     weights = cast(Floats1d, model.get_param("LSTM"))
     HC0 = model.get_param("HC0")
@@ -123,7 +120,7 @@ def forward(model: Model[Padded, Padded], Xp: Padded, is_train: bool) -> Tuple[P
     def padded(rows: Any, width: int) -> Padded:
         data = ops.alloc3f(T, B, width, dtype=rows.dtype)
         data[is_step] = rows
-        return Padded(data, size_at_t, Xp.lengths, Xp.indices)
+        return Xp.with_data(data)
 
     X = cast(Floats2d, Xp.data[is_step])
     if not is_train:
@@ -132,6 +129,7 @@ def forward(model: Model[Padded, Padded], Xp: Padded, is_train: bool) -> Tuple[P
     mask: Any = None
     rate = model.attrs["dropout_rate"]
     if rate:
+        check_rate(rate, "LSTM")
         mask = ops.get_dropout_mask(weights.shape, rate)
         weights = weights * mask
     Y, state = ops.lstm_forward_training(weights, HC0[0], HC0[1], X, size_at_t)
@@ -149,8 +147,7 @@ def _empty(ops: Ops, Xp: Padded, nO: int) -> Tuple[Padded, Callable]:
     T, B, nI = Xp.data.shape
 
     def like(width: int) -> Padded:
-        data: Any = ops.alloc((T, B, width), dtype=Xp.data.dtype)
-        return Padded(data, Xp.size_at_t, Xp.lengths, Xp.indices)
+        return Xp.with_data(ops.alloc((T, B, width), dtype=Xp.data.dtype))
 
     def backprop(dYp: Padded) -> Padded:
         return like(nI)

@@ -7,9 +7,10 @@ from ..initializers import glorot_uniform_init, zero_init
 from ..model import Model
 from ..model._shapes import holds
 from ..types import Floats2d, Ints2d
-from ..util import get_width, partial
+from ..util import partial
 from . import layernorm
 from ._dense import with_extras
+from ._views import learn_dim, without_rows
 from .chain import chain
 from .chain import forward as chain_forward
 from .layernorm import LayerNorm
@@ -53,7 +54,10 @@ def Maxout(
 @holds(W=("nO", "nP", "nI"), b=("nO", "nP"))
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     W, b = model.get_param("W"), model.get_param("b")
-    Y, which = model.ops.affine_maxout(X, W, b)
+    try:
+        Y, which = model.ops.affine_maxout(X, W, b)
+    except ValueError:
+        return without_rows(forward, model, X, is_train)
     return Y, make_backprop(model, X, which)
 
 
@@ -81,7 +85,10 @@ def forward_normalized(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple
     ops = model.ops
     W, b, G = maxout.get_param("W"), maxout.get_param("b"), norm.get_param("G")
     inputs = (X, W, b, G, norm.get_param("b"))
-    Y, best, which, mu, rstd = ops.affine_maxout_layer_norm(*inputs, is_train=is_train)
+    try:
+        Y, best, which, mu, rstd = ops.affine_maxout_layer_norm(*inputs, is_train=is_train)
+    except ValueError:
+        return without_rows(forward_normalized, model, X, is_train)
 
     def backprop(dY: OutT) -> InT:
         kept: Any = (best, which)
@@ -96,10 +103,8 @@ def forward_normalized(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple
 def init(
     init_W: Callable, init_b: Callable, model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None
 ) -> None:
-    if X is not None:
-        model.set_dim("nI", get_width(X))
-    if Y is not None:
-        model.set_dim("nO", get_width(Y))
+    learn_dim(model, "nI", X)
+    learn_dim(model, "nO", Y)
     nO, nI, nP = model.get_dim("nO"), model.get_dim("nI"), model.get_dim("nP")
     model.set_param("W", init_W(model.ops, (nO, nP, nI)))
     model.set_param("b", init_b(model.ops, (nO, nP)))

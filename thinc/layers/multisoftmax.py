@@ -4,8 +4,8 @@ from ..config import registry
 from ..initializers import zero_init
 from ..model import Model
 from ..types import Floats2d
-from ..util import get_width
 from ._dense import backprop_affine, holds_affine
+from ._views import learn_dim, without_rows
 
 __all__ = ["MultiSoftmax", "forward", "init"]
 
@@ -35,7 +35,10 @@ def MultiSoftmax(nOs: Tuple[int, ...], nI: Optional[int] = None) -> Model[InT, O
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     W = model.get_param("W")
-    Y = ops.affine(X, W, model.get_param("b"))
+    try:
+        Y = ops.affine(X, W, model.get_param("b"))
+    except ValueError:
+        return without_rows(forward, model, X, is_train)
     start = 0
     for width in model.attrs["nOs"]:
         group = slice(start, start + width)
@@ -49,8 +52,7 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
-    if X is not None:
-        model.set_dim("nI", get_width(X))
+    learn_dim(model, "nI", X)
     nO, nI = model.get_dim("nO"), model.get_dim("nI")
     model.set_param("W", zero_init(model.ops, (nO, nI)))
     model.set_param("b", zero_init(model.ops, (nO,)))

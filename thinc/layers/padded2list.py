@@ -3,7 +3,7 @@ from typing import Callable, Tuple, TypeVar, cast
 from ..config import registry
 from ..model import Model
 from ..types import List2d, Padded
-from ._views import as_list
+from ._views import as_list, expect_padded
 
 __all__ = ["forward", "padded2list"]
 
@@ -18,5 +18,10 @@ def padded2list() -> Model[InT, OutT]:
 
 
 def forward(model: Model[InT, OutT], Xp: InT, is_train: bool) -> Tuple[OutT, Callable[[OutT], InT]]:
+    expect_padded(Xp, "padded2list")
     Ys, restore = as_list(model.ops, Xp)
-    return cast(OutT, Ys), cast(Callable, restore)
+
+    def backprop(dYs: OutT) -> InT:
+        return cast(Callable, restore)(dYs) if len(Xp) else Xp
+
+    return cast(OutT, Ys), backprop

@@ -1,6 +1,6 @@
 """Dimensions: T rows of all sequences, O width (nO)."""
 
-from typing import Callable, Optional, Tuple, cast
+from typing import Callable, Optional, Tuple
 
 from ..backends import Ops
 from ..config import registry
@@ -8,7 +8,8 @@ from ..initializers import uniform_init
 from ..model import Model
 from ..model._shapes import holds
 from ..types import Floats1d, Floats2d, Ints1d, Ragged
-from ..util import get_width
+from ._pool import sequences
+from ._views import NO_ROWS, learn_dim, rows_of
 
 __all__ = ["ParametricAttention", "forward", "init"]
 
@@ -30,27 +31,16 @@ def ParametricAttention(nO: Optional[int] = None) -> Model[InT, OutT]:
 
 @holds(Q=("nO",))
 def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Callable]:
-    X = rows_of(Xr)
-    lengths = Xr.lengths
+    X, lengths = sequences(Xr, "ParametricAttention")
     Y, backprop_attention = attention(model.ops, model.get_param("Q"), X, X, lengths)
 
     def backprop(dYr: OutT) -> InT:
-        dX, dK, dQ = backprop_attention(cast(Floats2d, dYr.dataXd))
-        dX += dK
+        dX, dK, dQ = backprop_attention(rows_of(dYr))
+        dX += dK.reshape(dX.shape)
         model.inc_grad("Q", dQ)
-        return Ragged(dX, lengths)
+        return Xr.with_data(dX)
 
-    return Ragged(Y, lengths), backprop
-
-
-def rows_of(Xr: Ragged) -> Floats2d:
-    """The rows of a Ragged.  TypeError for anything else."""
-    if not isinstance(Xr, Ragged):
-        raise TypeError(
-            f"ParametricAttention: expected Ragged, got {type(Xr).__name__}. "
-            f"Put list2ragged() before it, or with_ragged(...) around it."
-        )
-    return cast(Floats2d, Xr.dataXd)
+    return Xr.with_data(Y), backprop
 
 
 def attention(
@@ -60,6 +50,8 @@ def attention(
 
     X, K (T, O), Q (O,) -> Y (T, O), and a callback: dY -> (dX, dK, dQ).
     """
+    if K.shape == NO_ROWS:
+        K = K.reshape((0, len(Q)))
     scores = ops.gemm(K, Q.reshape((-1, 1)))
     weights = ops.softmax_sequences(scores, lengths)
 
@@ -73,6 +65,5 @@ def attention(
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
-    if X is not None:
-        model.set_dim("nO", get_width(X.dataXd))
+    learn_dim(model, "nO", X)
     model.set_param("Q", uniform_init(model.ops, (model.get_dim("nO"),)))

@@ -7,9 +7,10 @@ from ..initializers import uniform_init
 from ..model import Model
 from ..model._shapes import holds
 from ..types import Floats2d, Ragged
-from ..util import get_width
+from ._pool import sequences
+from ._views import learn_dim, rows_of
 from .noop import noop
-from .parametricattention import attention, rows_of
+from .parametricattention import attention
 
 __all__ = ["KEY_TRANSFORM_REF", "ParametricAttention_v2", "forward", "init"]
 
@@ -44,24 +45,22 @@ def ParametricAttention_v2(
 
 @holds(Q=("nO",))
 def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Callable]:
-    X = rows_of(Xr)
-    lengths = Xr.lengths
+    X, lengths = sequences(Xr, "ParametricAttention")
     K, backprop_keys = model.get_ref(KEY_TRANSFORM_REF)(X, is_train)
     Y, backprop_attention = attention(model.ops, model.get_param("Q"), X, K, lengths)
 
     def backprop(dYr: OutT) -> InT:
-        dX, dK, dQ = backprop_attention(cast(Floats2d, dYr.dataXd))
+        dX, dK, dQ = backprop_attention(rows_of(dYr))
         model.inc_grad("Q", dQ)
-        dX += backprop_keys(dK)
-        return Ragged(dX, lengths)
+        dX += backprop_keys(dK).reshape(dX.shape)
+        return Xr.with_data(dX)
 
-    return Ragged(Y, lengths), backprop
+    return Xr.with_data(Y), backprop
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     key_transform = model.get_ref(KEY_TRANSFORM_REF)
-    if X is not None:
-        model.set_dim("nO", get_width(X.dataXd))
+    learn_dim(model, "nO", X)
     if key_transform.has_dim("nO"):
         model.set_dim("nO", key_transform.get_dim("nO"))
     model.set_param("Q", uniform_init(model.ops, (model.get_dim("nO"),)))

@@ -3,7 +3,7 @@ from typing import Callable, Tuple, TypeVar, cast
 from ..config import registry
 from ..model import Model
 from ..types import ListXd, Ragged
-from ._views import as_list
+from ._views import as_list, expect_ragged
 
 __all__ = ["forward", "ragged2list"]
 
@@ -18,5 +18,10 @@ def ragged2list() -> Model[InT, OutT]:
 
 
 def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    expect_ragged(Xr, "ragged2list")
     Ys, restore = as_list(model.ops, Xr)
-    return cast(OutT, Ys), cast(Callable, restore)
+
+    def backprop(dYs: OutT) -> InT:
+        return cast(Callable, restore)(dYs) if len(Xr) else Xr
+
+    return cast(OutT, Ys), backprop

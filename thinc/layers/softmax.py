@@ -7,6 +7,7 @@ from ..types import Floats2d
 from ..util import ArrayInfo
 from ._dense import backprop_affine, dense, holds_affine
 from ._dense import init_unset as init
+from ._views import without_rows
 
 __all__ = ["Softmax", "Softmax_v2", "forward", "init", "validate_temperature"]
 
@@ -67,7 +68,10 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
     temperature = attrs["softmax_temperature"]
     validate_temperature(temperature)
     W = model.get_param("W")
-    Y = ops.affine(X, W, model.get_param("b"))
+    try:
+        Y = ops.affine(X, W, model.get_param("b"))
+    except ValueError:
+        return without_rows(forward, model, X, is_train)
     if not (attrs["softmax_normalize"] or is_train):
         return Y, _refuse_backprop
     Y = ops.softmax(Y, inplace=True, temperature=temperature)

@@ -6,8 +6,8 @@ from ..config import registry
 from ..model import Model
 from ..model._shapes import holds
 from ..types import ArrayXd, Floats2d
-from ..util import get_width
 from ._grads import add_into_grad
+from ._views import learn_dim
 
 __all__ = ["SparseLinear", "SparseLinear_v2", "forward", "init"]
 
@@ -91,8 +91,7 @@ class _Backprop:
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> Model[InT, OutT]:
-    if Y is not None:
-        model.set_dim("nO", get_width(Y))
+    learn_dim(model, "nO", Y)
     nO, length = model.get_dim("nO"), model.get_dim("length")
     model.set_param("W", model.ops.alloc1f(nO * length))
     model.set_param("b", model.ops.alloc1f(nO))

@@ -181,7 +181,8 @@ def get_width(X: Union[ArrayXd, Ragged, Padded, Sequence[ArrayXd]], *, dim: int 
     item (0 if empty). Raises ValueError for other objects.
     """
     if isinstance(X, (Ragged, Padded)):
-        X = X.data
+        # The data of a Ragged without rows is (0, 0), whatever its width.
+        X = X.data if X.data.size else getattr(X, "dataXd", X.data)
     if isinstance(X, (list, tuple)):
         return get_width(X[0], dim=dim) if len(X) else 0
     shape = getattr(X, "shape", None)
