@@ -33,3 +33,18 @@ def test_backend_how_to_runs(capsys):
         assert type(model.ops) is type(ops)
         model.predict(Ragged(ops.alloc2f(3, 2), ops.asarray1i([3])))
     assert "reduce_sum of (3, 2)" in capsys.readouterr().out
+
+
+def test_every_promise_has_its_test():
+    """Each row of docs/promises.md names tests, and there are such."""
+    table = (ROOT / "docs" / "promises.md").read_text(encoding="utf8")
+    rows = [
+        row for row in re.findall(r"^\| (.+?) \| (.+?) \| (.+) \|$", table, re.M) if row[0] not in ("Promise", "---")
+    ]
+    assert len(rows) > 20
+    for promise, _, tests in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", tests)
+        assert named, promise
+        for path, name in named:
+            text = (ROOT / path).read_text(encoding="utf8")
+            assert not name or re.search(rf"^def {name}\(", text, re.M), f"{promise}: there is no {path}::{name}"

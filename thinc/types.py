@@ -227,6 +227,7 @@ class Padded:
 
     def check(self) -> "Padded":
         """Itself. ValueError unless lengths and indices are those of the B columns of data."""
+        _expect_array(self.data, "Padded")
         steps, batch = self.data.shape[:2]
         lengths = _int_list(self.lengths, "Padded: lengths")
         indices = _int_list(self.indices, "Padded: indices")
@@ -314,6 +315,7 @@ class Ragged:
     def check(self) -> "Ragged":
         """Itself. LengthsError unless the lengths are integers of at least 0 that sum to the rows."""
         if not self._checked:
+            _expect_array(self.data, "Ragged")
             lengths = _int_list(self.lengths, "Ragged: lengths")
             if lengths and min(lengths) < 0:
                 raise LengthsError(f"Ragged: expected lengths of at least 0, got {min(lengths)}")
@@ -368,6 +370,11 @@ class Ragged:
 
 class LengthsError(ValueError, IndexError):
     """Lengths that are not those of the rows. (Some layers called that an IndexError, and it still is one.)"""
+
+
+def _expect_array(data: Any, name: str) -> None:
+    if not (hasattr(data, "__array_interface__") or hasattr(data, "__cuda_array_interface__")):
+        raise TypeError(f"{name}: expected data to be an array, got {type(data).__name__}. Convert it with ops.asarray")
 
 
 def _as_ints(data: Any, numbers: Sequence[int], name: str) -> Any:

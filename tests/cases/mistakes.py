@@ -297,6 +297,26 @@ BATCHES: List[Mistake] = [
         ValueError,
         ("CauchySimilarity", "(B, 3)", "(4, 1)"),
     ),
+    *(
+        Mistake(
+            f"a Y of 4 columns for {name} of 3",
+            lambda build=build, Y=Y: build().initialize(X=X, Y=Y),
+            ValueError,
+            words,
+        )
+        for name, build, Y, words in (
+            ("a chain", lambda: chain(Linear(5), Softmax_v2(3)), GUESSES, ("Y has 4 columns", "nO=3")),
+            ("a chain that ends in a chain", lambda: chain(Linear(5), chain(Linear(5), Linear(3))), GUESSES, ("nO=3",)),
+            ("a layer", lambda: Linear(3), GUESSES, ("'nO'", "from 3 to 4")),
+            ("a softmax", lambda: Softmax_v2(3), GUESSES, ("Y has 4 columns", "'softmax' gives nO=3")),
+            (
+                "lists",
+                lambda: chain(with_array(Linear(5)), with_array(Softmax_v2(3))),
+                [GUESSES],
+                ("4 columns", "nO=3"),
+            ),
+        )
+    ),
     Mistake(
         "a batch without sequences as the sample",
         lambda: chain(list2ragged(), reduce_mean(), Linear(2)).initialize(X=[]),

@@ -12,7 +12,7 @@ from ..model import Model
 from ..model._shapes import holds
 from ..types import Floats2d
 from ..util import partial
-from ._views import learn_dim, without_rows
+from ._views import check_target, learn_dim, without_rows
 from .chain import chain
 from .dropout import Dropout
 from .layernorm import LayerNorm
@@ -77,6 +77,7 @@ def init_unset(
     Y: Optional[Floats2d] = None,
 ) -> None:
     """Take the widths of the samples for those dims that have no value yet."""
+    check_target(model, model.maybe_get_dim("nO"), Y)
     for name, sample in (("nI", X), ("nO", Y)):
         if model.has_dim(name) is None:
             learn_dim(model, name, sample)

@@ -32,11 +32,15 @@ __all__ = [
     "as_list",
     "as_padded",
     "as_ragged",
+    "check_target",
     "copy_dims",
     "dims_of",
+    "expect_arrays",
+    "expect_list",
     "expect_padded",
     "expect_pair",
     "expect_ragged",
+    "first_rows",
     "flatten",
     "flatten_nested",
     "init_through",
@@ -112,6 +116,25 @@ def learn_dim(model: Model, name: str, sample: Any) -> None:
         model.set_dim(name, get_width(sample))
 
 
+def first_rows(X: Any) -> Any:
+    """The array of a batch, or of its first sequence."""
+    if isinstance(X, (list, tuple)) and len(X):
+        X = X[0]
+    if isinstance(X, Ragged):
+        return X.dataXd
+    return X.data if isinstance(X, Padded) else X
+
+
+def check_target(layer: Model, nO: Optional[int], Y: Any) -> None:
+    """Complain about a Y of floats that no output of the layer can be compared with. Ids of classes may be anything."""
+    rows = first_rows(Y)
+    if nO and getattr(rows, "ndim", 0) >= 2 and rows.dtype.kind == "f" and rows.shape[-1] not in (0, nO):
+        raise ValueError(
+            f"Y has {rows.shape[-1]} columns, but layer '{layer.name}' gives nO={nO}. Make them equal, "
+            "or leave nO unset to have it inferred."
+        )
+
+
 def without_rows(forward: Callable, model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
     """What to do about an error of `forward`: run it on no rows of the right width, if X is (0, 0); else raise it.
 
@@ -145,6 +168,7 @@ def as_array(ops: Ops, seq: Any, pad: int = 0) -> View:
     if isinstance(seq, Ragged):
         return seq.check().dataXd, seq.with_data
     elif isinstance(seq, Padded):
+        expect_padded(seq, "with_array")
         return seq.data, seq.with_data
     elif isinstance(seq, (list, tuple)):
         return _list_as_array(ops, seq, pad)
@@ -157,6 +181,7 @@ def as_array2d(ops: Ops, seq: Any, pad: int = 0) -> View:
     if isinstance(seq, Ragged):
         return rows_of(seq.check()), seq.with_data
     elif isinstance(seq, Padded):
+        expect_padded(seq, "with_array2d")
         steps, batch = seq.data.shape[:2]
         return (
             seq.data.reshape((steps * batch,) + seq.data.shape[2:]),
@@ -208,8 +233,8 @@ def as_padded(ops: Ops, seq: Any) -> View:
         lengths = ops.asarray1i([steps] * batch)
         indices = ops.asarray1i(list(range(batch)))
         return Padded(seq, size_at_t, lengths, indices), lambda Yp: Yp.data
-    else:
-        return ops.list2padded(seq), ops.padded2list
+    expect_arrays(seq, "with_padded")
+    return ops.list2padded(seq), ops.padded2list
 
 
 def flatten(ops: Ops, Xs: Sequence[Any], pad: int = 0) -> Any:
@@ -230,7 +255,8 @@ def rows_of(Xr: Ragged) -> Any:
 
 def list_as_ragged(ops: Ops, Xs: Sequence[Any]) -> Ragged:
     """All rows one after the other, with the lengths beside them, int32."""
-    return Ragged(flatten(ops, Xs), ops.asarray1i(lengths_of(Xs)))
+    lengths = lengths_of(Xs)
+    return Ragged(flatten(ops, Xs), ops.asarray1i(lengths))
 
 
 def map_data(function: Callable[[Any], Any], X: Any) -> Any:
@@ -239,7 +265,7 @@ def map_data(function: Callable[[Any], Any], X: Any) -> Any:
         return X.with_data(function(X.dataXd))
     elif isinstance(X, Padded):
         return X.with_data(function(X.data))
-    elif isinstance(X, Sequence):
+    elif isinstance(X, Sequence) and not isinstance(X, str):
         return [map_data(function, item) for item in X]
     return function(X)
 
@@ -262,13 +288,15 @@ def refusal(expected: str, X: Any) -> TypeError:
 def _kind(X: Any) -> str:
     if X is None:
         return "None"
+    if isinstance(X, (Ragged, Padded)):
+        return f"{type(X).__name__} of {_kind(X.data)}"
     shape = getattr(X, "shape", None)
     return type(X).__name__ if shape is None else f"{type(X).__name__} of shape {tuple(shape)}"
 
 
 def expect_ragged(Xr: Any, name: str) -> None:
     """TypeError for anything else."""
-    if not isinstance(Xr, Ragged):
+    if not isinstance(Xr, Ragged) or not is_xp_array(Xr.data):
         raise TypeError(
             f"{refusal(f'{name}: expected Ragged', Xr)}. Put list2ragged() before it, or with_ragged(...) around it."
         )
@@ -276,10 +304,23 @@ def expect_ragged(Xr: Any, name: str) -> None:
 
 def expect_padded(Xp: Any, name: str) -> None:
     """TypeError for anything else."""
-    if not isinstance(Xp, Padded):
+    if not isinstance(Xp, Padded) or not is_xp_array(Xp.data):
         raise TypeError(
             f"{refusal(f'{name}: expected Padded', Xp)}. Put list2padded() before it, or with_padded(...) around it."
         )
+
+
+def expect_list(Xs: Any, name: str) -> None:
+    """TypeError for what has no items."""
+    if isinstance(Xs, str) or not hasattr(Xs, "__len__"):
+        raise refusal(f"{name}: expected a list", Xs)
+
+
+def expect_arrays(Xs: Any, name: str) -> None:
+    """TypeError for anything but a sequence of arrays."""
+    expect_list(Xs, name)
+    if not all(map(is_xp_array, Xs)):
+        raise refusal(f"{name}: expected a list of arrays", Xs)
 
 
 def expect_pair(X: Any, name: str) -> Tuple[Any, Any]:

@@ -6,7 +6,8 @@ from ..config import registry
 from ..model import Model
 from ..model._shapes import holds
 from ..types import Floats1d, Floats2d
-from ._views import NO_ROWS, expect_pair, learn_dim
+from ..util import is_xp_array
+from ._views import NO_ROWS, expect_pair, learn_dim, refusal
 
 __all__ = ["CauchySimilarity", "forward", "init", "inverse"]
 
@@ -29,6 +30,8 @@ def CauchySimilarity(nI: Optional[int] = None) -> Model[InT, OutT]:
 def forward(model: Model[InT, OutT], X1_X2: InT, is_train: bool) -> Tuple[OutT, Callable]:
     X1, X2 = expect_pair(X1_X2, "CauchySimilarity")
     W = model.get_param("W")
+    if not (is_xp_array(X1) and is_xp_array(X2)):
+        raise refusal("CauchySimilarity: expected two arrays", X1_X2)
     if X1.shape == X2.shape == NO_ROWS:
         X1 = X2 = X1.reshape((0, len(W)))
     if X1.shape != X2.shape or X1.shape[1:] != W.shape:

@@ -2,8 +2,9 @@ from typing import Any, Callable, List, Optional, Tuple, TypeVar
 
 from ..config import registry
 from ..model import Model
-from ..types import Padded, Ragged, XY_YZ_OutT
+from ..types import XY_YZ_OutT
 from ..util import get_width
+from ._views import check_target, first_rows
 
 __all__ = ["chain", "chain_no_types", "forward", "init"]
 
@@ -73,9 +74,11 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
     """Initialize each layer with what the layers before it make of X.
 
     A layer whose nO is unset is given Y as well, so that it can take its width from
-    there.
+    there.  ValueError for a Y of floats that is wider or narrower than what the last gives.
     """
     layers = model.layers
+    if layers:
+        check_target(layers[-1], _stated_width(layers[-1]), Y)
     if X is None and Y is None:
         # Without samples every layer is initialized here and again below. The result is
         # the same but for the random numbers drawn: a seed gives the parameters it
@@ -139,10 +142,5 @@ def _stated_width(layer: Model) -> Optional[int]:
 
 
 def _row_width(X: Any) -> Optional[int]:
-    if isinstance(X, (list, tuple)) and len(X):
-        X = X[0]
-    if isinstance(X, Ragged):
-        X = X.dataXd
-    elif isinstance(X, Padded):
-        X = X.data
-    return X.shape[-1] if getattr(X, "ndim", 0) >= 2 else None
+    rows = first_rows(X)
+    return rows.shape[-1] if getattr(rows, "ndim", 0) >= 2 else None

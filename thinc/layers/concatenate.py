@@ -7,7 +7,7 @@ from ..model import Model
 from ..types import Array2d, Padded, Ragged, XY_XY_OutT
 from ..util import get_width
 from ._sums import total
-from ._views import NO_ROWS, NUMPY_OPS, as_array, says_nothing
+from ._views import NO_ROWS, NUMPY_OPS, as_array, lengths_of, refusal, says_nothing
 from .noop import noop
 
 __all__ = ["NUMPY_OPS", "concatenate", "forward", "init"]
@@ -47,11 +47,9 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
 
 
 def _join_arrays(ops: Ops, Ys: Sequence[Any], callbacks: Sequence[Callable]) -> Tuple[Any, Callable]:
-    if Ys[0].ndim < 2:
-        raise ValueError(
-            "concatenate: layers must return arrays of two or more dimensions, but the "
-            f"first returned shape {Ys[0].shape}. Give it a last axis of width 1."
-        )
+    if getattr(Ys[0], "ndim", 0) < 2:
+        error = refusal("concatenate: expected layers to return arrays of two or more dimensions", Ys[0])
+        raise ValueError(f"{error}. Give it a last axis of width 1.")
     if any(Y.shape == NO_ROWS for Y in Ys):
         # Some of the widths are unknown, and so is their sum.
         joined = Ys[0].reshape(NO_ROWS)
@@ -72,7 +70,7 @@ def _join_sequences(ops: Ops, Ys: Sequence[Any], callbacks: Sequence[Callable]) 
         if not Ys[0]:
             return [], lambda dY: total([callback([]) for callback in callbacks])
         lists = [Y for Y in Ys if isinstance(Y, (list, tuple))]
-        lengths = [[len(item) for item in Y] for Y in lists]
+        lengths = [lengths_of(Y) for Y in lists]
         if any(other != lengths[0] for other in lengths[1:]):
             raise ValueError(
                 f"concatenate: layers return sequences of different lengths {lengths}. "

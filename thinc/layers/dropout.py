@@ -4,7 +4,8 @@ from typing import Any, Callable, List, Sequence, Tuple, TypeVar, Union
 from ..config import registry
 from ..model import Model
 from ..types import ArrayXd, Padded, Ragged
-from ._views import map_data
+from ..util import is_xp_array
+from ._views import map_data, refusal
 
 __all__ = ["Dropout", "check_rate", "forward"]
 
@@ -34,6 +35,8 @@ def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callab
     masks: List[Any] = []
 
     def drop(A: Any) -> Any:
+        if not is_xp_array(A):
+            raise refusal("Dropout: expected an array, or a batch of arrays", A)
         masks.append(ops.get_dropout_mask(A.shape, rate))
         return A * masks[-1]
 

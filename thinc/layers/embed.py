@@ -8,9 +8,9 @@ from ..initializers import uniform_init
 from ..model import Model
 from ..model._shapes import holds
 from ..types import Floats2d, Ints1d, Ints2d
-from ..util import partial
+from ..util import is_xp_array, partial
 from ._grads import add_into_grad
-from ._views import learn_dim
+from ._views import learn_dim, refusal
 from .array_getitem import ints_getitem
 from .chain import chain
 from .dropout import check_rate
@@ -89,7 +89,9 @@ def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[Ou
 
 def as_ids(name: str, ops: Ops, ids: Any) -> Any:
     """Ids as an array of integers, from a list too.  TypeError for floats and the like, unless there are none."""
-    if not hasattr(ids, "dtype"):
+    if not is_xp_array(ids):
+        if not isinstance(ids, (list, tuple)):
+            raise refusal(f"{name}: expected ids (N,)", ids)
         ids = ops.asarray(ids) if len(ids) else ops.alloc1i(0)
     if not ids.ndim:
         raise ValueError(f"{name}: expected ids (N,), got an array without axes")

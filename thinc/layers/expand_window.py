@@ -5,8 +5,9 @@ from typing import Callable, Tuple, TypeVar, Union, cast
 
 from ..config import registry
 from ..model import Model
-from ..types import Floats2d, Ragged
-from ._views import rows_of
+from ..types import Floats2d, LengthsError, Ragged
+from ..util import is_xp_array
+from ._views import refusal, rows_of
 
 __all__ = ["expand_window", "forward"]
 
@@ -31,8 +32,10 @@ def expand_window(window_size: int = 1) -> Model[InT, InT]:
 def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callable]:
     if isinstance(X, Ragged):
         Y, backprop = _expand_ragged(model, X)
-    else:
+    elif is_xp_array(X):
         Y, backprop = _expand_array(model, cast(Floats2d, X))
+    else:
+        raise refusal("expand_window: expected an array (T, I) or a Ragged", X)
     return cast(InT, Y), backprop
 
 
@@ -50,10 +53,17 @@ def _expand_array(model: Model[InT, InT], X: Floats2d) -> Tuple[Union[Floats2d, 
 def _expand_ragged(model: Model[InT, InT], Xr: Ragged) -> Tuple[Union[Floats2d, Ragged], Callable]:
     ops = model.ops
     nW = model.attrs["window_size"]
-    lengths = Xr.lengths
-    Y = ops.seq2col(ops.as_contig(rows_of(Xr.check())), nW, lengths=lengths)
+    lengths = Xr.check().lengths
+
+    def run(window: Callable, Ar: Ragged) -> Ragged:
+        A = ops.as_contig(rows_of(Ar))
+        try:
+            return Xr.with_data(window(A, nW, lengths=lengths))
+        except AssertionError:  # as the op says it
+            total = int(lengths.sum())
+            raise LengthsError(f"expand_window: expected {total} rows, as the lengths sum to, got {A.shape}") from None
 
     def backprop(dYr: Ragged) -> Ragged:
-        return Xr.with_data(ops.backprop_seq2col(ops.as_contig(rows_of(dYr)), nW, lengths=lengths))
+        return run(ops.backprop_seq2col, dYr)
 
-    return Xr.with_data(Y), backprop
+    return run(ops.seq2col, Xr), backprop

@@ -3,6 +3,7 @@ from typing import Callable, Tuple, TypeVar, cast
 from ..config import registry
 from ..model import Model
 from ..types import List2d, Padded
+from ._views import expect_arrays
 
 __all__ = ["forward", "list2padded"]
 
@@ -18,6 +19,7 @@ def list2padded() -> Model[InT, OutT]:
 
 def forward(model: Model[InT, OutT], Xs: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
+    expect_arrays(Xs, "list2padded")
 
     def backprop(dYp: OutT) -> InT:
         return cast(InT, ops.padded2list(dYp))

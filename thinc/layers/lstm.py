@@ -10,7 +10,7 @@ from ..model import Model
 from ..model._shapes import holds
 from ..types import Floats1d, Floats2d, Padded
 from ..util import assert_pytorch_installed, partial
-from ._views import expect_padded, learn_dim
+from ._views import expect_padded, learn_dim, refusal
 from .dropout import check_rate
 from .noop import noop
 from .pytorchwrapper import PyTorchRNNWrapper
@@ -106,6 +106,8 @@ def _width(dims: Dict[str, int]) -> int:
 @holds(LSTM=(_size_of_weights,), HC0=(lambda dims: 2, "depth", "dirs", _width))
 def forward(model: Model[Padded, Padded], Xp: Padded, is_train: bool) -> Tuple[Padded, Callable]:
     expect_padded(Xp, "LSTM")
+    if Xp.data.ndim != 3:
+        raise refusal("LSTM: expected Padded of data (T, B, I)", Xp)
     ops = model.ops
     weights = cast(Floats1d, model.get_param("LSTM"))
     HC0 = model.get_param("HC0")

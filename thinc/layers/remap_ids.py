@@ -82,7 +82,7 @@ def column_of(inputs: Any, column: Optional[int], name: str) -> Sequence[Any]:
     if not is_xp_array(inputs):
         if column is None:
             return inputs
-        raise TypeError(f"{name}: column={column} needs a two-dimensional array, got {type(inputs).__name__}")
+        raise refusal(f"{name}: column={column} needs a two-dimensional array", inputs)
     ids = to_numpy(inputs)
     if column is not None and ids.ndim == 2 and len(ids):
         ids = ids[:, column]

@@ -6,8 +6,9 @@ from ..config import registry
 from ..model import Model
 from ..model._shapes import holds
 from ..types import ArrayXd, Floats2d
+from ..util import is_xp_array
 from ._grads import add_into_grad
-from ._views import learn_dim
+from ._views import learn_dim, refusal
 
 __all__ = ["SparseLinear", "SparseLinear_v2", "forward", "init"]
 
@@ -53,6 +54,9 @@ def _sparse_linear(nO: Optional[int], length: int, *, v1_indexing: bool) -> Mode
 def forward(model: Model[InT, OutT], keys_values_lengths: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     W = model.get_param("W")
+    parts = keys_values_lengths
+    if not isinstance(parts, (list, tuple)) or len(parts) != 3 or not all(map(is_xp_array, parts)):
+        raise refusal("SparseLinear: expected three arrays, keys, values and lengths", parts)
     keys, values, lengths = keys_values_lengths
     features: Any = (
         ops.as_contig(keys, dtype="uint64"),

@@ -3,6 +3,7 @@ from typing import Callable, Optional, Tuple
 from ..config import registry
 from ..model import Model
 from ..types import Floats2d, Ints2d
+from ..util import is_xp_array
 from ._views import refusal
 
 __all__ = ["forward", "init", "uniqued"]
@@ -29,10 +30,11 @@ def uniqued(layer: Model, *, column: int = 0) -> Model[InT, OutT]:
 
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     layer = model._layers[0]
-    if getattr(X, "size", 2) < 2:
+    is_array = is_xp_array(X)
+    if is_array and X.size < 2:
         return layer(X, is_train)
     ops = model.ops
-    if getattr(X, "ndim", 0) != 2:
+    if not is_array or X.ndim != 2:
         raise refusal("uniqued: expected X (N, C)", X)
     keys = ops.as_contig(X[:, model.attrs["column"]])
     _, first, inverse, counts = ops.xp.unique(keys, return_index=True, return_inverse=True, return_counts=True)

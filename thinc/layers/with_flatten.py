@@ -3,7 +3,7 @@ from typing import Any, Callable, Optional, Sequence, Tuple, TypeVar, cast
 from ..config import registry
 from ..model import Model
 from ..types import ArrayXd, ListXd
-from ._views import flatten_nested, lengths_of, regroup
+from ._views import expect_list, flatten_nested, lengths_of, regroup
 
 __all__ = ["forward", "init", "with_flatten"]
 
@@ -30,6 +30,7 @@ def forward(model: Model[InT, OutT], Xnest: InT, is_train: bool) -> Tuple[OutT, 
     Y, backprop_layer = model._layers[0](flatten_nested(Xnest), is_train)
 
     def backprop(dYs: OutT) -> Any:
+        expect_list(dYs, "with_flatten")
         return _split(ops, backprop_layer(ops.flatten(dYs)), lengths)
 
     return cast(OutT, _split(ops, Y, lengths)), backprop

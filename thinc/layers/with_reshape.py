@@ -3,6 +3,7 @@ from typing import Any, Callable, Optional, Tuple, TypeVar, cast
 from ..config import registry
 from ..model import Model
 from ..types import Array2d, Array3d
+from ..util import is_xp_array
 from ._views import refusal
 
 __all__ = ["forward", "init", "with_reshape"]
@@ -18,8 +19,9 @@ def with_reshape(layer: Model[OutT, OutT]) -> Model[InT, InT]:
 
 
 def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callable]:
+    rows = _rows(X)
     shape = X.shape
-    Y, backprop_layer = model._layers[0](_rows(X), is_train)
+    Y, backprop_layer = model._layers[0](rows, is_train)
 
     def backprop(dY: InT) -> InT:
         return cast(InT, backprop_layer(_rows(dY)).reshape(shape))
@@ -36,7 +38,7 @@ def init(model: Model[InT, InT], X: Optional[Array3d] = None, Y: Optional[Array3
 
 
 def _rows(X: Any) -> Any:
-    if getattr(X, "ndim", 0) != 3:
+    if not is_xp_array(X) or X.ndim != 3:
         raise refusal("with_reshape: expected an array (B, T, I)", X)
     batch, steps, width = X.shape
     return X.reshape((batch * steps, width))

@@ -12,6 +12,7 @@ import numpy
 from murmurhash import hash_unicode
 
 from ..api import Model, registry
+from ..layers._views import refusal
 from ..types import Floats1d, Ints1d, Ints2d
 
 SparseFeatures = Tuple[Ints1d, Floats1d, Ints1d]
@@ -83,7 +84,10 @@ def _token_features_forward(
     if len(cache) > CACHE_SIZE:
         cache = _CACHES[0] = _RowCache()
     asarray: Any = model.ops.asarray
-    rows = [numpy.array([cache[word] for word in words], dtype="int64") for words in Xs]
+    try:
+        rows = [numpy.array([cache[word] for word in words], dtype="int64") for words in Xs]
+    except (TypeError, AttributeError):
+        raise refusal("token_features: expected a list of lists of words", Xs) from None
     table = cache.table
     return [asarray(table[index]) for index in rows], lambda dYs: []
 
@@ -100,10 +104,16 @@ def tokenize(lower: bool = False) -> Model[List[str], List[List[str]]]:
 def _tokenize_forward(
     model: Model[List[str], List[List[str]]], texts: List[str], is_train: bool
 ) -> Tuple[List[List[str]], Callable]:
+    _expect_texts("tokenize", texts)
     if model.attrs["lower"]:
         texts = [text.lower() for text in texts]
     # A text without a word still is an item: attention and pooling need a row of it.
     return [TOKEN_PATTERN.findall(text) or [""] for text in texts], lambda dYs: []
+
+
+def _expect_texts(name: str, texts: List[str]) -> None:
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        raise refusal(f"{name}: expected a list of texts", texts)
 
 
 @registry.layers("ngram_features.v1")
@@ -121,6 +131,7 @@ def _ngram_forward(
     model: Model[List[str], SparseFeatures], texts: List[str], is_train: bool
 ) -> Tuple[SparseFeatures, Callable]:
     ops = model.ops
+    _expect_texts("ngram_features", texts)
     max_n = model.attrs["ngram_size"]
     keys: List[Any] = []
     lengths = []
