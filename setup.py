@@ -104,7 +104,7 @@ class BuildKernels(build_ext):
 
     def build_extension(self, ext):
         sources = [*ext.sources, *ext.depends]
-        if ext.name == "thinc.backends._kernels.elementwise":
+        if ext.name == "thinc.backends._kernels.levels":
             sources += ["setup.py", f"{KERNELS}/kernels.cc", f"{KERNELS}/dispatch.cc", f"{KERNELS}/threads.cc"]
         target = self.get_ext_fullpath(ext.name)
         in_place = ROOT / os.path.relpath(target, self.build_lib)
@@ -114,7 +114,7 @@ class BuildKernels(build_ext):
             shutil.copy2(in_place, target)
             return
         stale = self.force or self.is_older(target, sources)
-        if ext.name == "thinc.backends._kernels.elementwise" and stale:
+        if ext.name == "thinc.backends._kernels.levels" and stale:
             objects = self.compile_kernels()
             ext.extra_objects = objects
             # setuptools compares the extension with its sources and `depends` only.

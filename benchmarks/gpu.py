@@ -7,7 +7,7 @@ import numpy
 
 from thinc import compat
 from thinc.api import CupyOps
-from thinc.backends._training import Step
+from thinc.backends._updates import Step
 
 ROWS, WIDTH = 1 << 16, 256  # 64 MB of float32
 

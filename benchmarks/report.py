@@ -79,7 +79,7 @@ def _cell(value: Optional[float], goal: Optional[float]) -> str:
 
 def machine() -> str:
     """The CPU, the level in use and the date."""
-    from thinc.backends._kernels import elementwise, gemm  # type: ignore
+    from thinc.backends._kernels import gemm, levels  # type: ignore
 
     try:
         text = Path("/proc/cpuinfo").read_text()
@@ -88,7 +88,7 @@ def machine() -> str:
     except (OSError, KeyError):
         cpu = platform.processor() or platform.machine()
     today = datetime.date.today()
-    return f"{cpu}; level {elementwise.isa_name()}, gemm engine {gemm.engine_name()}, one thread; {today:%B %Y}"
+    return f"{cpu}; level {levels.isa_name()}, gemm engine {gemm.engine_name()}, one thread; {today:%B %Y}"
 
 
 BEGIN, END = "<!-- figures: {} -->", "<!-- end: {} -->"
@@ -96,9 +96,9 @@ BEGIN, END = "<!-- figures: {} -->", "<!-- end: {} -->"
 
 def write_docs(docs: Path, best: Seconds, table: str) -> None:
     """Replace the part of docs/performance.md for the CPU level in use, and its figure."""
-    from thinc.backends._kernels import elementwise  # type: ignore
+    from thinc.backends._kernels import levels  # type: ignore
 
-    level = elementwise.isa_name()
+    level = levels.isa_name()
     figure = docs / f"performance-{level}.svg"
     figure.write_text(bars(means(best)))
     cases = "\n".join(line(plan.BY_NAME[name], times) for name, times in best.items())

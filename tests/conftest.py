@@ -9,7 +9,7 @@ import pytest
 from thinc.backends import NumpyOps, Ops
 
 try:
-    from thinc.backends._kernels.elementwise import isa_levels, isa_name, use_isa
+    from thinc.backends._kernels.levels import isa_levels, isa_name, use_isa
 except ImportError:  # a source tree that was not built
 
     def isa_levels():

@@ -17,9 +17,9 @@ __all__ = ["registry", "__version__"]
 def __getattr__(name: str) -> Any:
     # Only here, since it loads NumPy and the kernels, or all.
     if name in ("get_num_threads", "release_memory", "set_num_threads"):
-        from .backends._kernels import elementwise  # type: ignore[attr-defined]
+        from .backends._kernels import levels, memory  # type: ignore[attr-defined]
 
-        return getattr(elementwise, name)
+        return getattr(memory if name == "release_memory" else levels, name)
     if name == "load":
         return importlib.import_module("thinc.training").load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,7 @@ Over 500 lines: three factories whose signatures the config system reads, and th
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import sqrt
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union, cast
@@ -16,12 +16,11 @@ from typing import Any, Dict, List, Optional, Tuple, Union, cast
 import numpy
 
 from . import compat
-from .backends import CupyOps, NumpyOps, Ops, get_array_ops
-from .backends._kernels import elementwise  # type: ignore[attr-defined]  # compiled
-from .backends._training import ADAM as _ADAM
-from .backends._training import MOMENTUM as _MOMENTUM
-from .backends._training import SGD as _SGD
-from .backends._training import Step, Update, average_decay, check_adam_shapes
+from .backends import CupyOps, Ops, get_array_ops, get_current_ops
+from .backends._updates import ADAM as _ADAM
+from .backends._updates import MOMENTUM as _MOMENTUM
+from .backends._updates import SGD as _SGD
+from .backends._updates import Step, average_decay
 from .config import registry
 from .schedules import Schedule
 from .types import FloatsXd, Generator
@@ -137,7 +136,6 @@ _SCHEDULED = {
 }
 
 # Backends without state of their own: one for all parameters on the CPU.
-_numpy_ops = NumpyOps()
 
 
 class Optimizer:
@@ -296,19 +294,24 @@ class Optimizer:
         key: the parameter, under which its moments and average are kept.
         Returns (weights, gradient). Arrays without elements are left alone.
         """
-        if lr_scale == 1.0 and not self._compiled([(key, weights, gradient)]):
-            return weights, gradient
-        if gradient.size:
-            ops = _numpy_ops if type(weights) is numpy.ndarray else get_array_ops(weights)
-            ops.optimizer_step(*self._update(ops, key, weights, gradient, lr_scale))
-            self.nr_update[key] += 1
+        self._update([(key, weights, gradient)], lr_scale)
         return weights, gradient
 
-    def _compiled(self, parameters: List[Tuple[KeyT, FloatsXd, FloatsXd]]) -> List[Tuple[KeyT, FloatsXd, FloatsXd]]:
-        """Update those that the kernels cover and return the others."""
-        return elementwise.update_all(
-            parameters, self.mom1, self.mom2, self.averages, self.nr_update, self._step_of, self._lazy_name
-        )
+    def _update(self, parameters: List[Tuple[KeyT, FloatsXd, FloatsXd]], lr_scale: float = 1.0) -> None:
+        """A step of each parameter, by the backend whose arrays they are; nothing moves if one cannot."""
+        step_of = self._step_of if lr_scale == 1.0 else partial(self._step_of, lr_scale=lr_scale)
+        state = (self.mom1, self.mom2, self.averages, self.nr_update, step_of, self._lazy_name)
+        if len({type(weights) for _, weights, _ in parameters}) == 1:
+            return _backend_of(parameters[0][1]).update_all(parameters, *state)
+        # A part of the model may be on the CPU, another on a GPU.
+        groups: Dict[type, Tuple[Ops, List[Any]]] = {}
+        for parameter in parameters:
+            ops = _backend_of(parameter[1])
+            groups.setdefault(type(ops), (ops, []))[1].append(parameter)
+        for ops, group in groups.values():
+            ops._check_updates(group)
+        for ops, group in groups.values():
+            ops.update_all(group, *state)
 
     def update_all(self, parameters: List[Tuple[KeyT, FloatsXd, FloatsXd]]) -> List[FloatsXd]:
         """Update many parameters at once: (key, weights, gradient) of each.
@@ -318,19 +321,7 @@ class Optimizer:
         """
         if type(self).__call__ is not Optimizer.__call__:
             return [self(*parameter)[0] for parameter in parameters]
-        left = self._compiled(parameters)
-        # Arrays of a GPU go together; a part of the model may be on the CPU nevertheless.
-        on_gpu = []
-        for parameter in left:
-            if isinstance(parameter[1], numpy.ndarray):
-                self(*parameter)
-            elif parameter[2].size:
-                on_gpu.append(parameter)
-        if on_gpu:
-            ops = get_array_ops(on_gpu[0][1])
-            ops.optimizer_steps([self._update(ops, *parameter) for parameter in on_gpu])
-            for key, _, _ in on_gpu:
-                self.nr_update[key] += 1
+        self._update(parameters)
         return [weights for _, weights, _ in parameters]
 
     def _step_of(self, nr_update: int, lr_scale: float = 1.0) -> Step:
@@ -354,26 +345,6 @@ class Optimizer:
         """Of the parameters that get lazy steps: the tables of Embed and HashEmbed."""
         # (pickles of earlier releases lack the setting)
         return "E" if getattr(self, "lazy_tables", False) else None
-
-    def _update(self, ops: Ops, key: KeyT, weights: Any, gradient: Any, lr_scale: float = 1.0) -> Update:
-        """The arrays that belong to a parameter, made if missing, and its next step."""
-        check_adam_shapes(weights, gradient)
-        step = self._step_of(self.nr_update[key] + 1, lr_scale)
-        if key[1] == self._lazy_name:
-            step = step._replace(lazy=True)
-        mom1 = mom2 = average = None
-        if step.kind != _SGD:
-            mom1 = self.mom1.get(key)
-            if mom1 is None:
-                mom1 = self.mom1[key] = ops.alloc((weights.size,), dtype=weights.dtype)
-                self.mom2[key] = ops.alloc((weights.size,), dtype=weights.dtype)
-            mom2 = self.mom2[key]
-        if self.averages is not None:
-            average = self.averages.get(key)
-            if average is None:
-                average = ops.alloc(weights.shape, dtype=weights.dtype)
-                self.averages[key] = average
-        return weights, gradient, mom1, mom2, average, step
 
     # ----------------------------------------------------------------- moving, state
 
@@ -465,6 +436,12 @@ class Optimizer:
         averages = message["averages"]
         self.averages = None if averages is None else _from_items(averages, rename)
         return self
+
+
+def _backend_of(array: Any) -> Ops:
+    """The backend of this context if such arrays are its own, so that a registered one is asked; else theirs."""
+    ops = get_current_ops()
+    return ops if isinstance(array, getattr(ops.xp, "ndarray", ())) else get_array_ops(array)
 
 
 @lru_cache(maxsize=64)  # the parameters of a model are mostly at the same step

@@ -6,12 +6,12 @@ import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from thinc.backends._kernels.elementwise import alloc
 
 import thinc
 from thinc.api import NumpyOps
 
 ops = NumpyOps()
+alloc = ops.alloc
 
 
 def made(n_bytes):
@@ -30,7 +30,7 @@ def test_lies_on_a_cache_line_and_owns_its_memory(n_bytes):
 @given(st.integers(1024, 2**22))
 def test_blocks_are_as_large_as_asked_for(n_bytes):
     """Two live arrays do not overlap, whatever class their size falls into."""
-    X, Y = alloc((n_bytes,), "uint8", False), alloc((n_bytes,), "uint8", True)
+    X, Y = alloc((n_bytes,), dtype="uint8", zeros=False), alloc((n_bytes,), dtype="uint8", zeros=True)
     X[:] = 255
     assert not Y.any() and X.all()
 
@@ -62,8 +62,8 @@ def test_memory_is_kept_for_the_next_array_and_released():
 
 def test_what_is_kept_has_a_limit():
     thinc.release_memory()
-    arrays = [alloc((2**20 * 30 + i,), "uint8", False) for i in range(12)]
-    huge = alloc((2**20 * 70,), "uint8", False)
+    arrays = [alloc((2**20 * 30 + i,), dtype="uint8", zeros=False) for i in range(12)]
+    huge = alloc((2**20 * 70,), dtype="uint8", zeros=False)
     del arrays, huge
     assert thinc.release_memory() <= 2**28
 
@@ -91,7 +91,7 @@ def test_freed_by_another_thread():
 @pytest.mark.parametrize("shape", [(), 0, 7, (0, 3), (300, 5), [4, 500]])
 @pytest.mark.parametrize("zeros", [True, False])
 def test_alloc_is_numpys(shape, dtype, zeros):
-    X = alloc(shape, dtype, zeros)
+    X = alloc(shape, dtype=dtype, zeros=zeros)
     expected = numpy.zeros(shape, dtype)
     assert X.shape == expected.shape and X.dtype == dtype and X.flags.c_contiguous
     assert not zeros or not X.any()
@@ -99,14 +99,14 @@ def test_alloc_is_numpys(shape, dtype, zeros):
 
 @pytest.mark.parametrize("dtype", [">f4", "S8", "O", [("a", "f4")]])
 def test_alloc_of_other_dtypes(dtype):
-    assert alloc((500, 2), dtype, True).dtype == numpy.dtype(dtype)
+    assert alloc((500, 2), dtype=dtype, zeros=True).dtype == numpy.dtype(dtype)
 
 
 @pytest.mark.parametrize("shape", [-1, (3, -1)])
 def test_alloc_refuses(shape):
     with pytest.raises(ValueError, match="negative dimensions"):
-        alloc(shape, "float32", True)
+        alloc(shape, dtype="float32", zeros=True)
     with pytest.raises((MemoryError, ValueError)):
-        alloc((2**40, 2**40), "float32", True)
+        alloc((2**40, 2**40), dtype="float32", zeros=True)
     with pytest.raises(MemoryError):
-        alloc((2**46,), "float32", False)
+        alloc((2**46,), dtype="float32", zeros=False)

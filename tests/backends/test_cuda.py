@@ -16,7 +16,7 @@ from tests.cases.ops import CASES
 from tests.checks import assert_ulp
 from thinc.backends import NumpyOps, Ops
 from thinc.backends._kernels import cuda
-from thinc.backends._training import Step
+from thinc.backends._updates import Step
 
 needs_compiler = pytest.mark.skipif(
     emulation.COMPILER is None, reason="there is no g++ to compile the kernels for the CPU"
@@ -39,7 +39,7 @@ def test_source_stands_alone():
 
 
 def test_the_list_is_that_of_the_cpu():
-    from thinc.backends._kernels.elementwise import ACTIVATIONS
+    from thinc.backends._kernels.activations import ACTIVATIONS
 
     assert tuple(cuda.activations()) == ACTIVATIONS
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 import pytest
-from thinc.backends._kernels.elementwise import ACTIVATIONS
+from thinc.backends._kernels.activations import ACTIVATIONS
 
 import thinc
 from thinc.api import NumpyOps, get_num_threads, set_num_threads
@@ -131,20 +131,16 @@ def test_the_number_is_bounded():
 def test_every_activation_is_shared():
     """A part of the list that was forgotten would show up here as another result."""
     X = numpy.linspace(-3, 3, 200_001, dtype="float32")
-    from thinc.backends._kernels.elementwise import forward
-
     no_params = [name for name in ACTIVATIONS if _takes_none(name)]
-    expected = {name: forward(name, X, (), False) for name in no_params}
+    expected = {name: NumpyOps()._forward(name, X) for name in no_params}
     set_num_threads(2)
     for name in no_params:
-        assert numpy.array_equal(forward(name, X, (), False), expected[name]), name
+        assert numpy.array_equal(NumpyOps()._forward(name, X), expected[name]), name
 
 
 def _takes_none(name):
-    from thinc.backends._kernels.elementwise import forward
-
     try:
-        forward(name, numpy.zeros(1, dtype="float32"), (), False)
+        NumpyOps()._forward(name, numpy.zeros(1, dtype="float32"))
     except ValueError:
         return False
     return True

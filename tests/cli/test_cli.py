@@ -17,7 +17,7 @@ import thinc.training.loop
 from tests.shared import ROOT
 from tests.training.test_datasets import conllu_text
 from thinc.api import Adam, Config, Model, SequenceCategoricalCrossentropy, registry
-from thinc.backends._kernels import elementwise, gemm
+from thinc.backends._kernels import gemm, levels
 from thinc.cli import CONFIGS, load_run, main, ready_configs
 from thinc.cli.train import StopFlag
 from thinc.training import ConfigProblem, load_checkpoint
@@ -277,7 +277,7 @@ def test_demo(folder, capsys):
 def test_info(capsys):
     assert main(["info"]) == 0
     shown = capsys.readouterr().out
-    assert elementwise.isa_name() in shown and gemm.engine_name() in shown
+    assert levels.isa_name() in shown and gemm.engine_name() in shown
 
 
 def test_the_second_interrupt_stops_at_once():

@@ -16,7 +16,8 @@ import numpy
 from .. import _incidental, compat
 from ..config import registry
 from . import _cupy_allocators
-from ._kernels.elementwise import get_num_threads, release_memory, set_num_threads  # type: ignore[import-not-found]  # noqa: F401
+from ._kernels.levels import get_num_threads, set_num_threads  # type: ignore[import-not-found]  # noqa: F401
+from ._kernels.memory import release_memory  # type: ignore[import-not-found]  # noqa: F401
 from ._param_server import ParamServer
 from .cupy_ops import CupyOps
 from .mps_ops import AppleOps, MPSOps

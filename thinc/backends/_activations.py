@@ -27,7 +27,8 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy
 
-from ..types import Floats2d, FloatsXdT, Xp
+from ..types import Floats2d, FloatsXd, FloatsXdT, Shape, Xp
+from ._arrays import as_floats
 
 Params = Tuple[float, ...]
 
@@ -217,14 +218,20 @@ class ActivationOps:
 
     xp: Xp
 
-    def _forward(self, name: str, X: Any, params: Params = (), inplace: bool = False) -> Any:
+    def _forward(self, name: str, X: FloatsXd, params: Params = (), inplace: bool = False) -> Any:
         """Y = f(X).  Hook: a backend overrides this one for all activations."""
         with numpy.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            Y = _FORMULAS[name](self.xp, X, *params)
+            Y = _FORMULAS[name](self.xp, as_floats(X), *params)
         return _store(X, Y) if inplace else Y
 
     def _backward(
-        self, name: str, dY: Any, X: Optional[Any], Y: Optional[Any], params: Params = (), inplace: bool = False
+        self,
+        name: str,
+        dY: FloatsXd,
+        X: Optional[FloatsXd],
+        Y: Optional[FloatsXd],
+        params: Params = (),
+        inplace: bool = False,
     ) -> Any:
         """dX = dY * f'(X).  Hook, as above; X or Y is None if it is not needed."""
         saved = [array for array in (X, Y) if array is not None]
@@ -232,7 +239,7 @@ class ActivationOps:
             if array.shape != dY.shape:
                 raise ValueError(f"arrays have incompatible shapes: {dY.shape} and {array.shape}")
         with numpy.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            dX = _FORMULAS["backprop_" + name](self.xp, dY, *saved, *params)
+            dX = _FORMULAS["backprop_" + name](self.xp, as_floats(dY), *map(as_floats, saved), *params)
         return _store(dY, dX) if inplace else dX
 
     def relu(self, X: Floats2d, inplace: bool = False) -> Floats2d:
@@ -362,6 +369,22 @@ class ActivationOps:
     def sechsq(self, X: FloatsXdT) -> FloatsXdT:
         """1 / cosh(x)^2, x clipped to [-20, 20]."""
         return self._forward("sechsq", X)
+
+    # Dropout
+
+    def get_dropout_mask(self, shape: Shape, drop: Optional[float]) -> FloatsXd:
+        """float32: 0 with probability drop, else 1 / (1 - drop), so that the mean is 1.
+
+        Draws from the global random state of the array module.
+        """
+        if drop is not None and drop != drop:
+            raise ValueError("get_dropout_mask: expected a rate, got NaN")
+        if drop is None or drop <= 0:
+            return self.xp.ones(shape, dtype="f")
+        if drop >= 1.0:
+            return self.xp.zeros(shape, dtype="f")
+        coinflips = self.xp.random.uniform(0.0, 1.0, shape)
+        return self.xp.asarray((coinflips >= drop) / (1.0 - drop), dtype="f")
 
 
 def _store(target: Any, value: Any) -> Any:

@@ -205,4 +205,13 @@ class ArrayOps:
         return data
 
 
-__all__ = ["ArrayOps"]
+def as_floats(X: Any) -> Any:
+    """Whole numbers and truth values as float64, so that they neither wrap nor round; floats as they are."""
+    if X.dtype.kind == "f":
+        return X
+    if X.dtype.kind not in "iub":
+        raise TypeError(f"expected an array of floats, got one of {X.dtype}. Convert it with ops.asarray_f")
+    return X.astype("float64")
+
+
+__all__ = ["ArrayOps", "as_floats"]

@@ -8,6 +8,7 @@ from typing import Any, List
 import numpy
 
 from ..types import Floats1d, Floats2d, FloatsXd, Ints1d, Ints2d, IntsXd, Xp
+from ._arrays import as_floats
 
 _U32 = numpy.uint32
 _U64 = numpy.uint64
@@ -66,6 +67,7 @@ class EmbeddingOps:
                 f"gather_add: expected table and indices of 2 dimensions, got {table.ndim} and {indices.ndim}"
             )
         check_indices("gather_add", indices, len(table))
+        table = as_floats(table)
         Y = self.xp.zeros((len(indices), table.shape[1]), dtype=table.dtype)
         for k in range(indices.shape[1]):
             Y += table[indices[:, k]]
@@ -77,8 +79,11 @@ class EmbeddingOps:
         Returns None. In one-dimensional int32 indices into a two-dimensional table a
         negative one means "no row" and is skipped; elsewhere it counts from the end.
         """
+        _check_sums("scatter_add", table)
         n_rows = len(table)
-        skip = indices.dtype == "int32" and indices.ndim == 1 and table.ndim == 2
+        dtype: Any = indices.dtype
+        int32 = dtype.kind == "i" and dtype.itemsize == 4
+        skip = int32 and indices.ndim == 1 and table.ndim == 2
         check_indices("scatter_add", indices, n_rows, None if skip else -n_rows)
         if skip:
             values = self.xp.broadcast_to(values, indices.shape + table.shape[1:])
@@ -96,6 +101,7 @@ class EmbeddingOps:
 
     def backprop_hash_embed(self, dE: Floats2d, dY: Floats2d, ids: Ints1d, seed: int) -> None:
         """Add each row of dY to the four rows of dE it came from, in place."""
+        _check_sums("backprop_hash_embed", dE)
         rows: Any = self._hash_rows(dE, ids, seed)
         if dY.shape != (len(rows), dE.shape[1]):
             raise ValueError(f"backprop_hash_embed: expected dY {(len(rows), dE.shape[1])}, got {dY.shape}")
@@ -125,9 +131,12 @@ class EmbeddingOps:
         i(c) = c * length + hash % length. The first version of this layer, kept for its
         models, used i(c) = (hash & (length - 1)) + c, so that classes overlap.
         """
-        _check_sparse("sparse_linear", keys, values, lengths)
-        factors: Any = values
+        _check_sparse("sparse_linear", keys, values, lengths, length)
+        factors: Any = as_floats(values)
+        W, b = as_floats(W), as_floats(b)
         scores: Any = self.xp.zeros((len(lengths), nO), dtype=W.dtype)
+        if W.shape[0] < nO * length or b.shape != (nO,):
+            raise ValueError(f"sparse_linear: expected W ({nO * length},) and b ({nO},), got {W.shape} and {b.shape}")
         example = self.xp.repeat(self.xp.arange(len(lengths)), lengths.tolist())
         for seed in (0, 1):
             cells = self._sparse_cells(keys, seed, nO, length, v1_indexing)
@@ -148,7 +157,7 @@ class EmbeddingOps:
         v1_indexing: bool,
     ) -> None:
         """Add the gradients of W and b for dY (B, nO), in place."""
-        _check_sparse("backprop_sparse_linear", keys, values, lengths)
+        _check_sparse("backprop_sparse_linear", keys, values, lengths, length)
         if dY.shape != (len(lengths), nO):
             raise ValueError(f"backprop_sparse_linear: expected dY {(len(lengths), nO)}, got {dY.shape}")
         factors: Any = values
@@ -168,7 +177,7 @@ class EmbeddingOps:
         return (hashes % length)[:, None] + classes * length
 
 
-def check_indices(op: str, indices: Any, n_rows: int, lowest: Any = 0) -> None:
+def check_indices(op: str, indices: Any, n_rows: int, lowest: Any = 0, what: str = "a table of {} rows") -> None:
     """IndexError for an index outside [lowest, n_rows); None is no lower bound."""
     if indices.dtype.kind not in "iu":
         raise TypeError(f"{op}: expected integer indices, got {indices.dtype}")
@@ -176,7 +185,12 @@ def check_indices(op: str, indices: Any, n_rows: int, lowest: Any = 0) -> None:
     if lowest is not None:
         bad = bad | (indices < lowest)
     if bad.any():
-        raise IndexError(f"{op}: index {int(indices[bad][0])} is out of bounds for a table of {n_rows} rows")
+        raise IndexError(f"{op}: index {int(indices[bad][0])} is out of bounds for {what.format(n_rows)}")
+
+
+def _check_sums(op: str, table: Any) -> None:
+    if table.dtype.kind == "b":
+        raise TypeError(f"{op}: expected a table of numbers to add to, got one of {table.dtype}")
 
 
 def _check_seed(seed: int) -> None:
@@ -184,7 +198,11 @@ def _check_seed(seed: int) -> None:
         raise OverflowError(f"hash: expected a seed of 32 bits, got {seed}")
 
 
-def _check_sparse(op: str, keys: Any, values: Any, lengths: Any) -> None:
+def _check_sparse(op: str, keys: Any, values: Any, lengths: Any, length: int) -> None:
+    if length < 1:
+        raise ValueError(f"{op}: expected a length of at least 1, got {length}")
+    if lengths.dtype.kind not in "iu":
+        raise ValueError(f"{op}: expected integer lengths, got {lengths.dtype}")
     if (lengths < 0).any():
         raise ValueError(f"{op}: all lengths must be >= 0, got {int(lengths.min())}")
     total = int(lengths.sum())

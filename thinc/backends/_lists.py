@@ -120,6 +120,10 @@ class ListOps(ArrayOps):
         """The inverse of list2padded: the sequences in their original order."""
         data: Any = padded.data
         indices = _int_list(padded.indices)
+        if sorted(indices) != list(range(len(indices))):
+            raise IndexError(
+                f"padded2list: expected indices to be 0 .. {len(indices) - 1} in some order, got {indices}"
+            )
         result: List[Any] = [None] * len(indices)
         for column, (i, length) in enumerate(zip(indices, _int_list(padded.lengths))):
             result[i] = data[:length, column]

@@ -86,6 +86,8 @@ def lstm_forward_training(
     xp = _array_module(params)
     if c_init.shape != h_init.shape:
         raise AssertionError(f"lstm: H0 has shape {c_init.shape}, C0 has {h_init.shape}")
+    if c_init.ndim != 3 or X.ndim != 2:
+        raise ValueError(f"lstm: expected H0 (depth, directions, O) and X (N, I), got {c_init.shape} and {X.shape}")
     depth, n_dirs, nO = c_init.shape
     dtype = params.dtype
     inputs: Any = xp.asarray(X, dtype=dtype)
@@ -173,7 +175,7 @@ def _backward(dY: Any, W: _Weights, dW: _Weights, c0: Any, h0: Any, X: Any, step
         h_prev = _before(Y, h0, step)
         dG: Any
         dG, dc[:n] = backprop_lstm_gates(dY[rows] + dh[:n], dc[:n], G[rows], C[rows], c_prev)
-        dA = dG.reshape((n, -1, 4))
+        dA = dG.reshape((n, Y.shape[1], 4))
         dh[:n] = xp.einsum("nog,goi->ni", dA, W.Wh)
         dX[rows] = xp.einsum("nog,goi->ni", dA, W.Wx)
         dW.Wx[...] += xp.einsum("nog,ni->goi", dA, X[rows])
@@ -192,14 +194,14 @@ def backprop_lstm_gates(
     gates Gt3 are (N, 4 * O) or (N, O, 4). Returns dGt3 (N, 4 * O) and dCt2 (N, O).
     """
     xp = _array_module(dYt3)
-    gates: Any = Gt3.reshape((len(dYt3), -1, 4))
+    gates: Any = Gt3.reshape((*dYt3.shape, 4))
     f, i, o, g = (gates[..., gate] for gate in range(4))
     tanh_c = xp.tanh(Ct3)
     dc = dCt3 + dYt3 * o * dtanh(tanh_c)
     dG = xp.stack(
         [dc * Ct2 * dsigmoid(f), dc * g * dsigmoid(i), dYt3 * tanh_c * dsigmoid(o), dc * i * dtanh(g)], axis=-1
     )
-    return dG.reshape((len(dYt3), -1)), dc * f
+    return dG.reshape((len(dYt3), 4 * dYt3.shape[1])), dc * f
 
 
 def sigmoid(X, out=None):
@@ -246,6 +248,9 @@ def _n(rows: slice) -> int:
 
 
 def _check_sizes(size_at_t: Any, n_rows: int) -> List[int]:
+    if size_at_t.ndim != 1 or size_at_t.dtype.kind not in "iu":
+        given = f"{size_at_t.dtype} of shape {size_at_t.shape}"
+        raise ValueError(f"lstm: expected size_at_t to be a vector of integers, got {given}")
     sizes = [int(n) for n in size_at_t.tolist()]
     if sum(sizes) != n_rows:
         raise ValueError(f"lstm: size_at_t sums to {sum(sizes)} but X has {n_rows} rows")

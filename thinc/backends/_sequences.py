@@ -11,6 +11,8 @@ from typing import Any, List, Optional, Tuple
 import numpy
 
 from ..types import Floats2d, Ints1d, Ints2d, Xp
+from ._arrays import as_floats
+from ._embedding import check_indices
 
 
 class SequenceOps:
@@ -50,6 +52,7 @@ class SequenceOps:
             raise ValueError(
                 f"backprop_seq2col: width {width} is not a multiple of the {2 * nW + 1} columns of the window"
             )
+        dY = as_floats(dY)
         d_cols: Any = dY.reshape((T, 2 * nW + 1, O))
         dX = self.xp.zeros((T, O), dtype=dY.dtype)
         for rows, neighbours, w in _windows(T, nW, lengths):
@@ -63,18 +66,21 @@ class SequenceOps:
 
         Xs (T, O) -> (T, O).  Always a new array: inplace and axis are ignored.
         """
+        _check_array("softmax_sequences", "Xs", Xs)
         if Xs.ndim >= 3:
             raise NotImplementedError(f"Softmax currently only supports 2d. Got: {Xs.ndim}")
-        Y = self.xp.exp(self.xp.clip(Xs, -20.0, 20.0))
-        for rows in _spans("softmax_sequences", lengths, len(Xs)):
+        Y = self.xp.exp(self.xp.clip(as_floats(Xs), -20.0, 20.0))
+        for rows in _spans("softmax_sequences", lengths, _rows("softmax_sequences", Xs)):
             Y[rows] /= Y[rows].sum(axis=0)
         return Y
 
     def backprop_softmax_sequences(self, dY: Floats2d, Y: Floats2d, lengths: Ints1d) -> Floats2d:
         """dX = Y * (dY - sum of Y * dY over the sequence)."""
+        for name, array in (("dY", dY), ("Y", Y)):
+            _check_array("backprop_softmax_sequences", name, array)
         if dY.shape != Y.shape:
             raise ValueError(f"arrays have incompatible shapes: {dY.shape} and {Y.shape}")
-        dX: Any = Y * dY
+        dX: Any = as_floats(Y) * as_floats(dY)
         for rows in _spans("backprop_softmax_sequences", lengths, len(Y)):
             dX[rows] -= Y[rows] * dX[rows].sum(axis=0)
         return dX
@@ -84,6 +90,7 @@ class SequenceOps:
     def reduce_sum(self, X: Floats2d, lengths: Ints1d) -> Floats2d:
         """The sum of each sequence.  X (T, O), lengths (B,) -> (B, O)."""
         spans = _spans("reduce_sum", lengths, _rows("reduce_sum", X))
+        X = as_floats(X)
         Y = self.xp.zeros((len(spans), X.shape[1]), dtype=X.dtype)
         for i, rows in enumerate(spans):
             Y[i] = X[rows].sum(axis=0)
@@ -100,6 +107,7 @@ class SequenceOps:
         X (T, O), lengths (B,) -> (B, O).
         """
         spans = _spans("reduce_mean", lengths, _rows("reduce_mean", X))
+        X = as_floats(X)
         Y = self.xp.zeros((len(spans), X.shape[1]), dtype=X.dtype)
         for i, rows in enumerate(spans):
             if rows.stop > rows.start:
@@ -109,6 +117,7 @@ class SequenceOps:
     def backprop_reduce_mean(self, d_means: Floats2d, lengths: Ints1d) -> Floats2d:
         """Every row gets its share of the gradient.  (B, O) -> (T, O)."""
         counts = _gradient_lengths("backprop_reduce_mean", d_means, lengths, 0)
+        d_means = as_floats(d_means)
         sizes = self.xp.asarray([max(n, 1) for n in counts], dtype=d_means.dtype)
         return self.xp.repeat(d_means / sizes[:, None], counts, axis=0)
 
@@ -120,7 +129,7 @@ class SequenceOps:
         """
         spans = _spans("reduce_max", lengths, _rows("reduce_max", X), minimum=1)
         Y = self.xp.zeros((len(spans), X.shape[1]), dtype=X.dtype)
-        which = self.xp.zeros(Y.shape, dtype="int32")
+        which = self.xp.zeros(Y.shape, dtype="int32")  # (argmax takes the first NaN, if there is one)
         for i, rows in enumerate(spans):
             which[i] = X[rows].argmax(axis=0)
             Y[i] = X[rows].max(axis=0)
@@ -165,10 +174,7 @@ class SequenceOps:
         if starts_ends.size == 1:
             raise ValueError("backprop_reduce_first: starts_ends must not have size 1")
         _check_count("backprop_reduce_first", d_firsts, starts_ends.size - 1)
-        n_rows = int(starts_ends[-1])
-        dX = self.xp.zeros((n_rows, d_firsts.shape[1]), dtype=d_firsts.dtype)
-        dX[starts_ends[:-1]] = d_firsts
-        return dX
+        return self._spread("backprop_reduce_first", d_firsts, starts_ends[:-1], int(starts_ends[-1]))
 
     def reduce_last(self, X: Floats2d, lengths: Ints1d) -> Tuple[Floats2d, Ints1d]:
         """The last row of each sequence.  Every length must be at least 1.
@@ -187,9 +193,13 @@ class SequenceOps:
         if lasts.size == 0:
             return self.xp.zeros((0, d_lasts.shape[1]), dtype=d_lasts.dtype)
         _check_count("backprop_reduce_last", d_lasts, lasts.size)
-        n_rows = int(lasts[-1]) + 1
-        dX = self.xp.zeros((n_rows, d_lasts.shape[1]), dtype=d_lasts.dtype)
-        dX[lasts] = d_lasts
+        return self._spread("backprop_reduce_last", d_lasts, lasts, int(lasts[-1]) + 1)
+
+    def _spread(self, op: str, d_out: Any, rows: Any, n_rows: int) -> Any:
+        """Zeros (n_rows, O) but for those rows."""
+        check_indices(op, rows, max(n_rows, 0), what="sequences of {} rows")
+        dX = self.xp.zeros((n_rows, d_out.shape[1]), dtype=d_out.dtype)
+        dX[rows] = d_out
         return dX
 
     # Positions
@@ -212,7 +222,15 @@ class SequenceOps:
         return Y
 
 
-def _int_list(lengths: Any) -> List[int]:
+def _check_array(op: str, name: str, X: Any) -> None:
+    """Of ops that have no compiled method, which would say so."""
+    if not (hasattr(X, "ndim") and hasattr(X, "tolist")):
+        kind = "None" if X is None else type(X).__name__
+        raise TypeError(f"{op}: expected {name} to be an array, got {kind}. Convert it with ops.asarray")
+
+
+def _int_list(lengths: Any, op: str = "lengths") -> List[int]:
+    _check_array(op, "lengths", lengths)
     if lengths.ndim != 1:
         raise ValueError(f"expected lengths of 1 dimension, got {lengths.ndim}")
     if lengths.dtype.kind not in "iu":
@@ -221,13 +239,14 @@ def _int_list(lengths: Any) -> List[int]:
 
 
 def _rows(op: str, X: Any) -> int:
+    _check_array(op, "X", X)
     if X.ndim != 2:
         raise ValueError(f"{op}: expected X of 2 dimensions, got {X.ndim}")
     return len(X)
 
 
 def _check_lengths(op: str, lengths: Any, minimum: int) -> List[int]:
-    counts = _int_list(lengths)
+    counts = _int_list(lengths, op)
     if any(n < minimum for n in counts):
         bound = "> 0" if minimum else ">= 0"
         raise ValueError(f"{op}: all sequence lengths must be {bound}, got {min(counts)}")

@@ -15,9 +15,9 @@ from .. import compat
 from ..config import registry
 from ..types import DeviceTypes, Floats1d, Floats2d, Padded
 from . import _cuda_lstm
-from ._dense import smoothed
 from ._kernels import cuda
-from ._training import Step, Update, average_decay
+from ._losses import smoothed
+from ._updates import Step, Update, average_decay
 from .ops import Ops
 
 _SUFFIX = {"float32": "f32", "float64": "f64"}

@@ -13,9 +13,10 @@ from ._activations import ActivationOps
 from ._dense import DenseOps
 from ._embedding import EmbeddingOps
 from ._lists import ListOps
+from ._losses import LossOps
 from ._lstm import LstmOps, backprop_lstm, backprop_lstm_gates, dsigmoid, dtanh, lstm_forward_training, sigmoid
 from ._sequences import SequenceOps
-from ._training import TrainingOps
+from ._updates import UpdateOps
 
 if TYPE_CHECKING:
     from .cblas import CBlas
@@ -28,7 +29,7 @@ INV_SQRT2 = 0.7071067811865475
 INV_SQRT_2PI = 0.3989422804014327
 
 
-class Ops(ListOps, DenseOps, ActivationOps, SequenceOps, EmbeddingOps, LstmOps, TrainingOps):
+class Ops(ListOps, DenseOps, ActivationOps, LossOps, SequenceOps, EmbeddingOps, LstmOps, UpdateOps):
     """Array operations of one device.
 
     A backend is a subclass with a `name` of its own, registered in `registry.ops`.

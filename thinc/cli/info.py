@@ -27,16 +27,16 @@ def show_info(file: TextIO) -> None:
     import importlib.util
     import platform
 
-    from ..backends._kernels import elementwise, gemm  # type: ignore[attr-defined]  # compiled
+    from ..backends._kernels import gemm, levels  # type: ignore[attr-defined]  # compiled
 
     rows: List[Tuple[str, str]] = [
         ("thinc", __version__),
         ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         ("numpy", numpy.__version__),
-        ("CPU level", f"{elementwise.isa_name()} (available: {', '.join(elementwise.isa_levels())})"),
+        ("CPU level", f"{levels.isa_name()} (available: {', '.join(levels.isa_levels())})"),
         ("gemm engine", f"{gemm.engine_name()} (available: {', '.join(gemm.engines())})"),
         ("linked BLAS", gemm.linked_blas() or "none"),
-        ("threads", f"{elementwise.get_num_threads()} (set_num_threads; {os.cpu_count()} cores)"),
+        ("threads", f"{levels.get_num_threads()} (set_num_threads; {os.cpu_count()} cores)"),
     ]
     for package, name in (
         ("torch", "torch"),

@@ -29,6 +29,7 @@ from typing import (
 from .. import compat
 from .._array_types import ParamXd
 from ..backends import CupyOps, NumpyOps, Ops, ParamServer, get_current_ops
+from ..backends._updates import UpdateError
 from ..util import DATA_VALIDATION, validate_fwd_input_output
 from . import _safetensors, _serialize
 from ._errors import MissingError, describe_dims, note_layer
@@ -470,7 +471,11 @@ def _update_params(nodes: List[Model], optimizer: "Optimizer") -> None:
                 owners.append((node, name))
                 parameters.append((key, node.get_param(name), grad))
     if hasattr(optimizer, "update_all"):
-        updated = optimizer.update_all(parameters)
+        try:
+            updated = optimizer.update_all(parameters)
+        except UpdateError as error:
+            name = next(node.name for node, _ in owners if node.id == error.key[0])
+            raise ValueError(f"finish_update of layer '{name}': {error}. Nothing was updated") from None
     else:  # something else that is called like one
         updated = [optimizer(*parameter)[0] for parameter in parameters]
     for (node, name), (_, old, _), new in zip(owners, parameters, updated):

@@ -14,7 +14,7 @@ import numpy
 
 from .. import compat
 from ..backends import CupyOps, MPSOps, get_ops, set_current_ops
-from ..backends._dense import smoothed
+from ..backends._losses import smoothed
 from ..types import ArgsKwargs, ArrayXd, DTypes, FloatsXd, IntsXd, Padded, Ragged, Shape
 from ._conversions import (
     assert_jax_installed,

@@ -1,267 +1,215 @@
 # cython: language_level=3, binding=True
 """Hashes, and tables whose rows are looked up, on the CPU.
 
-N keys, B rows out, V rows of a table, O width, K indices per row. Functions return None for what the kernels do not
-cover, bad arguments among it, and those that work in place return whether they did, all or nothing: the readable
-formula then answers, or says what is wrong.
+N keys, B rows out, V rows of a table, O width, K indices per row. What works in place does all or nothing: what is wrong
+with an index the readable formula says.
 """
 cimport numpy as np
 from libc.stdint cimport INT32_MAX, UINT32_MAX, int32_t, int64_t, uint32_t, uint64_t
 
-from .elementwise cimport Kernels, as_int32, contiguous, empty2, kernels_for, like, new_array, table
+from .wrapping cimport (Kernels, Seen, apart, as_int32, bad_t, contiguous, data, dim, empty1, empty2, fallback, ints,
+                        is_in_place, is_matrix, is_vector, kernels_for, like, ndim, replaced, table, typenum)
 
 np.import_array()
+
+# Who replaces none of the ops that these read.
+cdef Seen HASH_EMBED
+cdef Seen BACKPROP_HASH_EMBED
 
 
 cdef np.ndarray as_keys(object ids):
     """ids (N,) as contiguous uint64, negative ones as the upper half; None if it is no vector of integers."""
-    if not isinstance(ids, np.ndarray) or np.PyArray_NDIM(<np.ndarray>ids) != 1:
-        return None
-    if not np.PyArray_ISINTEGER(<np.ndarray>ids):
+    if not isinstance(ids, np.ndarray) or ndim(ids) != 1 or not np.PyArray_ISINTEGER(<np.ndarray>ids):
         return None
     if np.PyArray_ITEMSIZE(<np.ndarray>ids) == 8 and np.PyArray_ISCARRAY_RO(<np.ndarray>ids):
         return ids
     return np.PyArray_FROM_OTF(ids, np.NPY_UINT64, np.NPY_ARRAY_CARRAY_RO | np.NPY_ARRAY_FORCECAST)
 
 
+cdef inline const uint64_t* keys_of(np.ndarray ids) noexcept nogil:
+    return <const uint64_t*>data(ids)
+
+
 cdef inline bint is_seed(int64_t seed) noexcept:
     return 0 <= seed <= UINT32_MAX
 
 
-cdef inline bint in_place(object X, int n_dims) noexcept:
-    """X can be added to where it lies."""
-    return np.PyArray_NDIM(<np.ndarray>X) == n_dims and np.PyArray_ISCARRAY(<np.ndarray>X)
-
-
 # ---- hashes
 
-def hash(ids, int64_t seed):
-    """ids (N,) -> (N, 4) uint32."""
+def hash(self, ids, int64_t seed):
     cdef np.ndarray ids_ = as_keys(ids)
     if ids_ is None or not is_seed(seed):
-        return None
-    cdef size_t N = np.PyArray_DIM(ids_, 0)
-    cdef np.npy_intp shape[2]
-    shape[0] = N
-    shape[1] = 4
-    cdef np.ndarray keys = new_array(2, shape, np.NPY_UINT32)
+        return fallback(self, "hash", (ids, seed))
+    cdef size_t N = dim(ids_, 0)
+    cdef np.ndarray keys = empty2(np.NPY_UINT32, N, 4)
     with nogil:
-        table().hash(<uint32_t*>np.PyArray_DATA(keys), <const uint64_t*>np.PyArray_DATA(ids_), seed, N)
+        table().hash(<uint32_t*>data(keys), keys_of(ids_), seed, N)
     return keys
 
 
-def ngrams(Py_ssize_t n, keys):
-    """keys (N,) -> (N - n + 1,) uint64; empty if n is not in 1 .. N."""
+def ngrams(self, Py_ssize_t n, keys):
     cdef np.ndarray ids = as_keys(keys)
     if ids is None:
-        return None
-    cdef np.npy_intp N = np.PyArray_DIM(ids, 0)
+        return fallback(self, "ngrams", (n, keys))
+    cdef np.npy_intp N = dim(ids, 0)
     cdef np.npy_intp count = N - n + 1 if 1 <= n <= N else 0
-    cdef np.ndarray hashes = new_array(1, &count, np.NPY_UINT64)
+    cdef np.ndarray hashes = empty1(np.NPY_UINT64, count)
     if count:
         with nogil:
-            table().ngrams(<uint64_t*>np.PyArray_DATA(hashes), <const uint64_t*>np.PyArray_DATA(ids), n, N)
+            table().ngrams(<uint64_t*>data(hashes), keys_of(ids), n, N)
     return hashes
 
 
 # ---- rows by index
 
-def gather_add(rows, indices):
-    """rows (V, O), indices (B, K) -> (B, O)."""
-    cdef const Kernels* k = kernels_for(rows)
+def gather_add(self, table, indices):
+    cdef const Kernels* k = kernels_for(table)
     cdef np.ndarray indices_ = as_int32(indices)
-    if k is NULL or indices_ is None:
-        return None
-    if np.PyArray_NDIM(<np.ndarray>rows) != 2 or np.PyArray_NDIM(indices_) != 2:
-        return None
-    cdef np.ndarray rows_ = contiguous(rows)
-    cdef size_t V = np.PyArray_DIM(rows_, 0)
-    cdef size_t O = np.PyArray_DIM(rows_, 1)
-    cdef size_t B = np.PyArray_DIM(indices_, 0)
-    cdef size_t K = np.PyArray_DIM(indices_, 1)
-    cdef np.ndarray Y = empty2(rows_, B, O)
-    cdef np.npy_intp bad
-    with nogil:
-        bad = k.gather_add(
-            np.PyArray_DATA(Y), np.PyArray_DATA(rows_), <const int32_t*>np.PyArray_DATA(indices_), V, O, B, K
-        )
-    return Y if bad < 0 else None
+    cdef np.ndarray E, Y
+    cdef size_t V, O, B, K
+    cdef bad_t bad
+    if k is not NULL and indices_ is not None and ndim(table) == 2 and ndim(indices_) == 2:
+        E = contiguous(table)
+        V, O, B, K = dim(E, 0), dim(E, 1), dim(indices_, 0), dim(indices_, 1)
+        Y = empty2(typenum(E), B, O)
+        with nogil:
+            bad = k.gather_add(data(Y), data(E), ints(indices_), V, O, B, K)
+        if bad < 0:
+            return Y
+    return fallback(self, "gather_add", (table, indices))
 
 
-def scatter_add(rows, indices, values):
-    """rows[indices] += values: rows (V, O), indices (N,) int32, values (N, O). A negative index is no row.
-
-    Other integers are left to the readable formula: with them a negative index counts from the end.
-    """
-    cdef const Kernels* k = kernels_for(rows)
-    if k is NULL or kernels_for(values) is not k or not isinstance(indices, np.ndarray) or not in_place(rows, 2):
-        return False
-    cdef np.ndarray rows_ = rows
-    cdef np.ndarray indices_ = indices
-    cdef np.ndarray values_ = values
-    if not (
-        np.PyArray_ISINTEGER(indices_)
-        and np.PyArray_ISSIGNED(indices_)
-        and np.PyArray_ITEMSIZE(indices_) == 4
-        and np.PyArray_NDIM(indices_) == 1
-        and np.PyArray_NDIM(values_) == 2
-        and np.PyArray_DIM(values_, 0) == np.PyArray_DIM(indices_, 0)
-        and np.PyArray_DIM(values_, 1) == np.PyArray_DIM(rows_, 1)
+def scatter_add(self, table, indices, values):
+    # A negative index is no row in int32, and counts from the end in other integers: those the readable formula takes.
+    cdef const Kernels* k = kernels_for(table)
+    cdef bint narrow = (
+        isinstance(indices, np.ndarray)
+        and np.PyArray_ISINTEGER(<np.ndarray>indices)
+        and np.PyArray_ISSIGNED(<np.ndarray>indices)
+        and np.PyArray_ITEMSIZE(<np.ndarray>indices) == 4
+        and ndim(indices) == 1
+    )
+    cdef np.ndarray rows, values_
+    cdef size_t V, O, N
+    cdef bad_t bad
+    if narrow and k is not NULL and ndim(table) == 2 and is_in_place(table) and is_matrix(
+        values, table, dim(indices, 0), dim(table, 1)
     ):
-        return False
-    indices_ = as_int32(indices_)
-    values_ = contiguous(values_)
-    cdef size_t V = np.PyArray_DIM(rows_, 0)
-    cdef size_t O = np.PyArray_DIM(rows_, 1)
-    cdef size_t N = np.PyArray_DIM(values_, 0)
-    cdef np.npy_intp bad
-    with nogil:
-        bad = k.scatter_add(
-            np.PyArray_DATA(rows_), <const int32_t*>np.PyArray_DATA(indices_), np.PyArray_DATA(values_), V, O, N
-        )
-    return bad < 0
+        rows = as_int32(apart(indices, table))
+        values_ = apart(values, table)
+        V, O, N = dim(table, 0), dim(table, 1), dim(values_, 0)
+        with nogil:
+            bad = k.scatter_add(data(table), ints(rows), data(values_), V, O, N)
+        if bad < 0:
+            return None
+    return fallback(self, "scatter_add", (table, indices, values))
 
 
 # ---- hash embeddings
 
-def hash_embed(E, ids, int64_t seed):
-    """E (V, O), ids (N,) -> (N, O)."""
+def hash_embed(self, E, ids, int64_t seed):
     cdef const Kernels* k = kernels_for(E)
     cdef np.ndarray ids_ = as_keys(ids)
-    if k is NULL or ids_ is None or not is_seed(seed):
-        return None
-    if np.PyArray_NDIM(<np.ndarray>E) != 2 or np.PyArray_DIM(<np.ndarray>E, 0) == 0:
-        return None
+    if k is NULL or ids_ is None or ndim(E) != 2 or dim(E, 0) == 0 or not is_seed(seed) or replaced(
+        self, &HASH_EMBED, ("hash", "gather_add")
+    ):
+        return fallback(self, "hash_embed", (E, ids, seed))
     cdef np.ndarray E_ = contiguous(E)
-    cdef size_t V = np.PyArray_DIM(E_, 0)
-    cdef size_t O = np.PyArray_DIM(E_, 1)
-    cdef size_t N = np.PyArray_DIM(ids_, 0)
-    cdef np.ndarray Y = empty2(E_, N, O)
+    cdef size_t V = dim(E_, 0)
+    cdef size_t O = dim(E_, 1)
+    cdef size_t N = dim(ids_, 0)
+    cdef np.ndarray Y = empty2(typenum(E_), N, O)
     with nogil:
-        k.hash_embed(np.PyArray_DATA(Y), np.PyArray_DATA(E_), <const uint64_t*>np.PyArray_DATA(ids_), seed, N, O, V)
+        k.hash_embed(data(Y), data(E_), keys_of(ids_), seed, N, O, V)
     return Y
 
 
-def backprop_hash_embed(dE, dY, ids, int64_t seed):
-    """Adds dY (N, O) to the four rows of dE (V, O) that each of ids (N,) stands for."""
+def backprop_hash_embed(self, dE, dY, ids, int64_t seed):
     cdef const Kernels* k = kernels_for(dE)
     cdef np.ndarray ids_ = as_keys(ids)
-    if k is NULL or kernels_for(dY) is NULL or ids_ is None or not is_seed(seed):
-        return False
-    if not in_place(dE, 2):
-        return False
-    cdef np.ndarray dE_ = dE
-    cdef np.ndarray dY_ = dY
-    cdef np.npy_intp V = np.PyArray_DIM(dE_, 0)
-    cdef np.npy_intp O = np.PyArray_DIM(dE_, 1)
-    cdef np.npy_intp N = np.PyArray_DIM(ids_, 0)
-    if V == 0 or np.PyArray_NDIM(dY_) != 2 or np.PyArray_DIM(dY_, 0) != N or np.PyArray_DIM(dY_, 1) != O:
-        return False
-    dY_ = like(dY_, dE_)
+    if k is NULL or ids_ is None or ndim(dE) != 2 or dim(dE, 0) == 0 or not (
+        is_in_place(dE)
+        and is_matrix(dY, dE, dim(ids_, 0), dim(dE, 1))
+        and is_seed(seed)
+        and not replaced(self, &BACKPROP_HASH_EMBED, ("hash",))
+    ):
+        return fallback(self, "backprop_hash_embed", (dE, dY, ids, seed))
+    cdef np.ndarray dY_ = apart(dY, dE)
+    ids_ = apart(ids_, dE)
+    cdef size_t V = dim(dE, 0)
+    cdef size_t O = dim(dE, 1)
+    cdef size_t N = dim(ids_, 0)
     with nogil:
-        k.backprop_hash_embed(
-            np.PyArray_DATA(dE_), np.PyArray_DATA(dY_), <const uint64_t*>np.PyArray_DATA(ids_), seed, N, O, V
-        )
-    return True
+        k.backprop_hash_embed(data(dE), data(dY_), keys_of(ids_), seed, N, O, V)
+    return None
 
 
 # ---- sparse linear
 
 cdef bint covers(np.ndarray keys, object values, np.ndarray lengths, object W, object b, nO, length) except -1:
     """The arrays of a sparse linear layer are of a kind and fit together."""
-    if length < 1:
-        raise ValueError(f"sparse_linear: expected a length of at least 1, got {length}")
-    if keys is None or lengths is None or kernels_for(values) is NULL or length > INT32_MAX:
+    if keys is None or lengths is None or kernels_for(values) is NULL or not 1 <= length <= INT32_MAX:
         return False
-    if kernels_for(W) is NULL or kernels_for(b) is not kernels_for(W):
+    if kernels_for(W) is NULL or ndim(W) != 1 or dim(W, 0) < nO * length or not is_vector(b, W, nO):
         return False
-    if np.PyArray_NDIM(<np.ndarray>values) != 1 or np.PyArray_NDIM(lengths) != 1:
+    if ndim(values) != 1 or ndim(lengths) != 1:
         return False
-    if np.PyArray_NDIM(<np.ndarray>W) != 1 or np.PyArray_DIM(<np.ndarray>W, 0) < nO * length:
-        return False
-    if np.PyArray_NDIM(<np.ndarray>b) != 1 or np.PyArray_DIM(<np.ndarray>b, 0) != nO:
-        return False
-    cdef const int32_t* data = <const int32_t*>np.PyArray_DATA(lengths)
     cdef np.npy_intp total = 0
     cdef np.npy_intp i
-    for i in range(np.PyArray_DIM(lengths, 0)):
-        if data[i] < 0:
+    for i in range(dim(lengths, 0)):
+        if ints(lengths)[i] < 0:
             return False
-        total += data[i]
-    return np.PyArray_DIM(keys, 0) == total and np.PyArray_DIM(<np.ndarray>values, 0) == total
+        total += ints(lengths)[i]
+    return dim(keys, 0) == total and dim(values, 0) == total
 
 
 cdef np.ndarray cells_of(np.ndarray keys, uint64_t length, bint v1_indexing):
     """The two cells of each key, (2, N)."""
-    cdef np.npy_intp shape[2]
-    shape[0] = 2
-    shape[1] = np.PyArray_DIM(keys, 0)
-    cdef np.ndarray cells = new_array(2, shape, np.NPY_INT32)
+    cdef size_t N = dim(keys, 0)
+    cdef np.ndarray cells = empty2(np.NPY_INT32, 2, N)
     with nogil:
-        table().sparse_cells(<int32_t*>np.PyArray_DATA(cells), <const uint64_t*>np.PyArray_DATA(keys), length,
-                             v1_indexing, shape[1])
+        table().sparse_cells(<int32_t*>data(cells), keys_of(keys), length, v1_indexing, N)
     return cells
 
 
-def sparse_linear(keys, values, lengths, W, b, Py_ssize_t nO, Py_ssize_t length, bint v1_indexing):
-    """keys (N,), values (N,), lengths (B,), W (nO * length,), b (nO,) -> scores (B, nO)."""
+def sparse_linear(self, keys, values, lengths, W, b, Py_ssize_t nO, Py_ssize_t length, bint v1_indexing):
     cdef np.ndarray keys_ = as_keys(keys)
     cdef np.ndarray lengths_ = as_int32(lengths)
     if not covers(keys_, values, lengths_, W, b, nO, length):
-        return None
+        return fallback(self, "sparse_linear", (keys, values, lengths, W, b, nO, length, v1_indexing))
     cdef const Kernels* k = kernels_for(W)
     cdef np.ndarray W_ = contiguous(W)
     cdef np.ndarray b_ = contiguous(b)
     cdef np.ndarray values_ = like(values, W_)
-    cdef size_t B = np.PyArray_DIM(lengths_, 0)
-    cdef np.ndarray Y = empty2(W_, B, nO)
+    cdef size_t B = dim(lengths_, 0)
+    cdef size_t N = dim(keys_, 0)
+    cdef np.ndarray Y = empty2(typenum(W_), B, nO)
     cdef np.ndarray cells = cells_of(keys_, length, v1_indexing)
     with nogil:
-        k.sparse_linear(
-            np.PyArray_DATA(Y),
-            <const int32_t*>np.PyArray_DATA(cells),
-            np.PyArray_DATA(values_),
-            <const int32_t*>np.PyArray_DATA(lengths_),
-            np.PyArray_DATA(W_),
-            np.PyArray_DATA(b_),
-            B,
-            np.PyArray_DIM(keys_, 0),
-            nO,
-            length,
-            v1_indexing,
-        )
+        k.sparse_linear(data(Y), ints(cells), data(values_), ints(lengths_), data(W_), data(b_), B, N, nO, length,
+                        v1_indexing)
     return Y
 
 
-def backprop_sparse_linear(dW, db, dY, keys, values, lengths, Py_ssize_t nO, Py_ssize_t length, bint v1_indexing):
-    """Adds the gradients for dY (B, nO) to dW (nO * length,) and db (nO,)."""
+def backprop_sparse_linear(self, dW, db, dY, keys, values, lengths, Py_ssize_t nO, Py_ssize_t length,
+                           bint v1_indexing):
     cdef np.ndarray keys_ = as_keys(keys)
     cdef np.ndarray lengths_ = as_int32(lengths)
-    if not covers(keys_, values, lengths_, dW, db, nO, length) or kernels_for(dY) is NULL:
-        return False
-    if not in_place(dW, 1) or not in_place(db, 1) or np.PyArray_NDIM(<np.ndarray>dY) != 2:
-        return False
-    cdef np.ndarray dW_ = dW
-    cdef np.ndarray db_ = db
-    cdef np.ndarray dY_ = like(dY, dW_)
-    cdef np.ndarray values_ = like(values, dW_)
-    cdef np.npy_intp B = np.PyArray_DIM(lengths_, 0)
-    if np.PyArray_DIM(dY_, 0) != B or np.PyArray_DIM(dY_, 1) != nO:
-        return False
+    if not (
+        covers(keys_, values, lengths_, dW, db, nO, length)
+        and is_in_place(dW)
+        and is_in_place(db)
+        and is_matrix(dY, dW, dim(lengths_, 0), nO)
+    ):
+        return fallback(self, "backprop_sparse_linear", (dW, db, dY, keys, values, lengths, nO, length, v1_indexing))
     cdef const Kernels* k = kernels_for(dW)
+    cdef np.ndarray dY_ = apart(apart(dY, dW), db)
+    cdef np.ndarray values_ = apart(apart(like(values, dW), dW), db)
+    lengths_ = apart(apart(lengths_, dW), db)
+    cdef size_t B = dim(lengths_, 0)
+    cdef size_t N = dim(keys_, 0)
     cdef np.ndarray cells = cells_of(keys_, length, v1_indexing)
     with nogil:
-        k.backprop_sparse_linear(
-            np.PyArray_DATA(dW_),
-            np.PyArray_DATA(db_),
-            np.PyArray_DATA(dY_),
-            <const int32_t*>np.PyArray_DATA(cells),
-            np.PyArray_DATA(values_),
-            <const int32_t*>np.PyArray_DATA(lengths_),
-            B,
-            np.PyArray_DIM(keys_, 0),
-            nO,
-            length,
-            v1_indexing,
-        )
-    return True
+        k.backprop_sparse_linear(data(dW), data(db), data(dY_), ints(cells), data(values_), ints(lengths_), B, N, nO,
+                                 length, v1_indexing)
+    return None

@@ -1,4 +1,6 @@
 """Matrix products for compiled code, in the signature of cblas.pxd and by the engine in use."""
+cimport numpy as np
+
 
 
 # Row-major: C (M, N) = alpha * op(A) op(B) + beta * C; with beta == 0 the old content of C is not read. The engine
@@ -7,3 +9,6 @@ cdef void sgemm(bint transA, bint transB, int M, int N, int K, float alpha, cons
                 const float* B, int ldb, float beta, float* C, int ldc) noexcept nogil
 cdef void dgemm(bint transA, bint transB, int M, int N, int K, double alpha, const double* A, int lda,
                 const double* B, int ldb, double beta, double* C, int ldc) noexcept nogil
+
+cdef bint is_native() noexcept nogil
+cdef np.ndarray product(np.ndarray x, np.ndarray y, np.ndarray out, bint trans1, bint trans2)

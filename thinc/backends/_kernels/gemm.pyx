@@ -7,16 +7,15 @@ linked   the BLAS that this build was linked against (THINC_BLAS), if any
 numpy    numpy.dot, and so whatever NumPy was linked against
 
 The environment variable THINC_GEMM or use_engine() chooses. Without either it is the linked one, if there is one, else
-the native one. A wrapper returns None for arrays it does not cover; see elementwise.pxd.
+the native one.
 """
 import os
 
 cimport blis.cy
 cimport numpy as np
 from libc.limits cimport INT_MAX
-from libc.stdint cimport int32_t
 
-from .elementwise cimport Kernels, contiguous, empty1, empty2, kernels_for, new_array, table
+from .wrapping cimport Kernels, contiguous, empty2, kernels_for, table, typenum
 
 import numpy
 
@@ -92,6 +91,10 @@ cdef const Engine* NATIVE = &ENGINES[0]
 cdef const Engine* LINKED = &ENGINES[2]
 cdef const Engine* NUMPY = &ENGINES[3]
 cdef const Engine* current = NATIVE
+
+
+cdef bint is_native() noexcept nogil:
+    return current is NATIVE
 
 
 def engines():
@@ -208,12 +211,15 @@ cdef object _wrong_out(np.ndarray out, np.ndarray x, np.npy_intp M, np.npy_intp 
     return ValueError(f"gemm: expected out of dtype {(<object>x).dtype}, got {(<object>out).dtype}")
 
 
-cdef np.ndarray product(const Kernels* k, np.ndarray x, np.ndarray y, np.ndarray out, bint trans1, bint trans2):
-    """op(x) @ op(y) in out, or in a new array if that is None; both of the dtype of k."""
+cdef np.ndarray product(np.ndarray x, np.ndarray y, np.ndarray out, bint trans1, bint trans2):
+    """op(x) @ op(y) in out, or in a new array if that is None. ValueError for dtypes or shapes that do not fit."""
+    cdef const Kernels* k = kernels_for(x)
     if np.PyArray_NDIM(x) != 2:
         raise _wrong_ndim("x", x)
     if np.PyArray_NDIM(y) != 2:
         raise _wrong_ndim("y", y)
+    if k is NULL or kernels_for(y) is not k:
+        raise _wrong_dtypes(x, y)
     cdef np.npy_intp M = np.PyArray_DIM(x, 1 if trans1 else 0)
     cdef np.npy_intp K = np.PyArray_DIM(x, 0 if trans1 else 1)
     cdef np.npy_intp K2 = np.PyArray_DIM(y, 1 if trans2 else 0)
@@ -231,7 +237,7 @@ cdef np.ndarray product(const Kernels* k, np.ndarray x, np.ndarray y, np.ndarray
         y = contiguous(y)
         read_matrix(y, &b)
     if out is None:
-        target = out = empty2(x, M, N)
+        target = out = empty2(typenum(x), M, N)
         c.data = np.PyArray_BYTES(target)
         c.ld = N
     else:
@@ -250,7 +256,7 @@ cdef np.ndarray product(const Kernels* k, np.ndarray x, np.ndarray y, np.ndarray
             or (c.data < a.end and a.data < c.end)
             or (c.data < b.end and b.data < c.end)
         ):
-            target = empty2(x, M, N)
+            target = empty2(typenum(x), M, N)
             c.data = np.PyArray_BYTES(target)
             c.ld = N
     cdef gemm_t f = function(k)
@@ -270,149 +276,3 @@ cdef np.ndarray product(const Kernels* k, np.ndarray x, np.ndarray y, np.ndarray
     if target is not out:
         np.PyArray_CopyInto(out, target)
     return out
-
-
-# ---- what the backend calls
-
-def gemm(x, y, out=None, bint trans1=False, bint trans2=False):
-    """op(x) @ op(y), in out if given; None if x or y is not NumPy's. ValueError for dtypes or shapes that do not fit."""
-    if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):
-        return None
-    cdef const Kernels* k = kernels_for(x)
-    if k is NULL or kernels_for(y) is not k:
-        if np.PyArray_NDIM(<np.ndarray>x) != 2:
-            raise _wrong_ndim("x", x)
-        if np.PyArray_NDIM(<np.ndarray>y) != 2:
-            raise _wrong_ndim("y", y)
-        raise _wrong_dtypes(x, y)
-    return product(k, x, y, out, trans1, trans2)
-
-
-def affine(X, W, b):
-    """X (N, I) @ W (O, I).T + b (O,) -> (N, O); None if the kernels do not cover the arrays."""
-    cdef const Kernels* k = kernels_for(X)
-    if k is NULL or kernels_for(W) is not k or kernels_for(b) is not k:
-        return None
-    cdef np.ndarray X_ = X
-    cdef np.ndarray W_ = W
-    cdef np.ndarray b_ = b
-    cdef np.ndarray Y
-    if (
-        current is not NATIVE
-        or np.PyArray_NDIM(X_) != 2
-        or np.PyArray_NDIM(W_) != 2
-        or np.PyArray_NDIM(b_) != 1
-        or np.PyArray_DIM(X_, 1) != np.PyArray_DIM(W_, 1)
-        or np.PyArray_DIM(b_, 0) != np.PyArray_DIM(W_, 0)
-    ):
-        # Other engines, a bias that NumPy broadcasts, and the errors.
-        Y = product(k, X_, W_, None, False, True)
-        numpy.add(Y, b_, out=Y)
-        return Y
-    X_ = contiguous(X_)
-    W_ = contiguous(W_)
-    b_ = contiguous(b_)
-    cdef size_t N = np.PyArray_DIM(X_, 0)
-    cdef size_t I = np.PyArray_DIM(X_, 1)
-    cdef size_t O = np.PyArray_DIM(W_, 0)
-    Y = empty2(X_, N, O)
-    if N and O:
-        with nogil:
-            k.affine(np.PyArray_DATA(Y), np.PyArray_DATA(X_), np.PyArray_DATA(W_), np.PyArray_DATA(b_), N, I, O)
-    return Y
-
-
-cdef struct Pieces:
-    np.npy_intp N
-    np.npy_intp I
-    np.npy_intp O
-    np.npy_intp P
-
-
-cdef const Kernels* read_pieces(object X, object W, object b, Pieces* dims) noexcept:
-    """The kernels for X (N, I), W (O, P, I) and b (O, P); NULL if they do not cover these, or the shapes do not fit."""
-    cdef const Kernels* k = kernels_for(X)
-    if k is NULL or kernels_for(W) is not k or kernels_for(b) is not k:
-        return NULL
-    cdef np.ndarray X_ = X
-    cdef np.ndarray W_ = W
-    cdef np.ndarray b_ = b
-    if np.PyArray_NDIM(X_) != 2 or np.PyArray_NDIM(W_) != 3 or np.PyArray_NDIM(b_) != 2:
-        return NULL
-    dims.N = np.PyArray_DIM(X_, 0)
-    dims.I = np.PyArray_DIM(X_, 1)
-    dims.O = np.PyArray_DIM(W_, 0)
-    dims.P = np.PyArray_DIM(W_, 1)
-    fit = dims.P > 0 and dims.I == np.PyArray_DIM(W_, 2)
-    fit = fit and np.PyArray_DIM(b_, 0) == dims.O and np.PyArray_DIM(b_, 1) == dims.P
-    return k if fit else NULL
-
-
-cdef np.ndarray empty_which(Pieces* d):
-    cdef np.npy_intp shape[2]
-    shape[0] = d.N
-    shape[1] = d.O
-    return new_array(2, shape, np.NPY_INT32)
-
-
-def affine_maxout(X, W, b):
-    """The largest piece of X (N, I) @ W (O, P, I).T + b (O, P) and its number -> (best, which), (N, O) each.
-
-    None if the kernels do not cover the arrays, or their shapes do not fit.
-    """
-    cdef Pieces d
-    cdef const Kernels* k = read_pieces(X, W, b, &d)
-    if k is NULL:
-        return None
-    cdef np.ndarray X_ = contiguous(X)
-    cdef np.ndarray W_ = contiguous(W)
-    cdef np.ndarray b_ = contiguous(b)
-    cdef np.ndarray best = empty2(X_, d.N, d.O)
-    cdef np.ndarray which = empty_which(&d)
-    cdef np.ndarray Z
-    if d.N and d.O:
-        if current is NATIVE:
-            with nogil:
-                k.affine_maxout(np.PyArray_DATA(best), <int32_t*>np.PyArray_DATA(which), np.PyArray_DATA(X_),
-                                np.PyArray_DATA(W_), np.PyArray_DATA(b_), d.N, d.I, d.O, d.P)
-        else:
-            Z = affine(X_, (<object>W_).reshape((d.O * d.P, d.I)), (<object>b_).reshape((d.O * d.P,)))
-            with nogil:
-                k.maxout(np.PyArray_DATA(best), <int32_t*>np.PyArray_DATA(which), np.PyArray_DATA(Z), d.N, d.O, d.P)
-    return best, which
-
-
-def affine_maxout_layer_norm(X, W, b, G, beta, double eps, bint is_train):
-    """affine_maxout and layer_norm of the best -> (Y, best, which, mu, rstd); without is_train best and which are None.
-
-    None if the kernels do not cover the arrays, their shapes do not fit, or another engine is in use.
-    """
-    cdef Pieces d
-    cdef const Kernels* k = read_pieces(X, W, b, &d)
-    if k is NULL or current is not NATIVE or kernels_for(G) is not k or kernels_for(beta) is not k:
-        return None
-    cdef np.ndarray G_ = G
-    cdef np.ndarray beta_ = beta
-    if np.PyArray_NDIM(G_) != 1 or np.PyArray_NDIM(beta_) != 1:
-        return None
-    if d.O == 0 or np.PyArray_DIM(G_, 0) != d.O or np.PyArray_DIM(beta_, 0) != d.O:
-        return None
-    cdef np.ndarray X_ = contiguous(X)
-    cdef np.ndarray W_ = contiguous(W)
-    cdef np.ndarray b_ = contiguous(b)
-    G_ = contiguous(G_)
-    beta_ = contiguous(beta_)
-    cdef np.ndarray Y = empty2(X_, d.N, d.O)
-    cdef np.ndarray mu = empty1(X_, d.N)
-    cdef np.ndarray rstd = empty1(X_, d.N)
-    cdef np.ndarray best = empty2(X_, d.N, d.O) if is_train else None
-    cdef np.ndarray which = empty_which(&d) if is_train else None
-    cdef void* best_data = np.PyArray_DATA(best) if is_train else NULL
-    cdef int32_t* which_data = <int32_t*>np.PyArray_DATA(which) if is_train else NULL
-    if d.N:
-        with nogil:
-            k.affine_maxout_layer_norm(np.PyArray_DATA(Y), best_data, which_data, np.PyArray_DATA(mu),
-                                       np.PyArray_DATA(rstd), np.PyArray_DATA(X_), np.PyArray_DATA(W_),
-                                       np.PyArray_DATA(b_), np.PyArray_DATA(G_), np.PyArray_DATA(beta_), eps,
-                                       d.N, d.I, d.O, d.P)
-    return Y, best, which, mu, rstd

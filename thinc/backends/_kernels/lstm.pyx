@@ -1,8 +1,7 @@
 # cython: language_level=3, binding=True
 """The LSTM over packed sequences on the CPU: the readable twin, with the drawing of the rows, is in _lstm.py.
 
-N rows, S steps, R rows of one step, I in, O width of one direction, D directions, L layers. Every function returns None
-for what the kernels do not cover, bad arguments among it: the readable formula then answers, or says what is wrong.
+N rows, S steps, R rows of one step, I in, O width of one direction, D directions, L layers.
 
 The input products of all rows are one gemm. Then each step is one gemm with the recurrent weights and one pass over the
 gates. `h` and `c` hold the hidden states and cells of the sequences, those yet to begin at their initial values: in the
@@ -12,7 +11,8 @@ cimport numpy as np
 from libc.stdint cimport int32_t
 from libc.string cimport memcpy, memset
 
-from .elementwise cimport Kernels, as_int32, contiguous, empty1, empty2, kernels_for, like, new_array
+from .memory cimport new_array
+from .wrapping cimport Kernels, as_int32, contiguous, empty1, empty2, fallback, kernels_for, like, typenum
 
 np.import_array()
 
@@ -254,24 +254,23 @@ cdef tuple read_forward(Sizes* s, object params, object H0, object C0, object X,
     return weights, like(H0, weights), like(C0, weights), like(X, weights), steps
 
 
-def forward_training(params, H0, C0, X, size_at_t):
-    """-> Y (N, D * O) and the state for backprop: Y and C (L, D, N, O), G (L, D, N, 4 * O), X, cells and states first."""
+def lstm_forward_training(self, params, H0, C0, X, size_at_t):
     cdef const Kernels* k = kernels_for(params)
     cdef Sizes s
     arrays = None if k is NULL else read_forward(&s, params, H0, C0, X, size_at_t)
     if arrays is None:
-        return None
+        return fallback(self, "lstm_forward_training", (params, H0, C0, X, size_at_t))
     cdef np.ndarray weights, c_first, h_first, inputs, steps
     weights, c_first, h_first, inputs, steps = arrays  # H0 is the first cell, C0 the first state: see _lstm.py
     cdef size_t width = s.n_directions * s.O
     cdef size_t R = s.steps[0] if s.n_steps else 0
-    cdef np.ndarray Y = empty2(weights, s.N, width)
+    cdef np.ndarray Y = empty2(typenum(weights), s.N, width)
     cdef np.ndarray Ys = empty4(weights, s.n_layers, s.n_directions, s.N, s.O)
     cdef np.ndarray Gs = empty4(weights, s.n_layers, s.n_directions, s.N, 4 * s.O)
     cdef np.ndarray Cs = empty4(weights, s.n_layers, s.n_directions, s.N, s.O)
-    cdef np.ndarray A = empty2(weights, s.N, 4 * s.O)
-    cdef np.ndarray h = empty2(weights, R, s.O)
-    cdef np.ndarray c = empty2(weights, R, s.O)
+    cdef np.ndarray A = empty2(typenum(weights), s.N, 4 * s.O)
+    cdef np.ndarray h = empty2(typenum(weights), R, s.O)
+    cdef np.ndarray c = empty2(typenum(weights), R, s.O)
     cdef char* params_ = data(weights)
     cdef char* Y_ = data(Y)
     cdef char* Ys_ = data(Ys)
@@ -311,22 +310,21 @@ def forward_training(params, H0, C0, X, size_at_t):
     return Y, (Ys, Gs, Cs, X, c_first, h_first)
 
 
-def forward_inference(params, H0, C0, X, size_at_t):
-    """-> Y (N, D * O)."""
+def lstm_forward_inference(self, params, H0, C0, X, size_at_t):
     cdef const Kernels* k = kernels_for(params)
     cdef Sizes s
     arrays = None if k is NULL else read_forward(&s, params, H0, C0, X, size_at_t)
     if arrays is None:
-        return None
+        return fallback(self, "lstm_forward_inference", (params, H0, C0, X, size_at_t))
     cdef np.ndarray weights, c_first, h_first, inputs, steps
     weights, c_first, h_first, inputs, steps = arrays
     cdef size_t R = s.steps[0] if s.n_steps else 0
-    cdef np.ndarray Y = empty2(weights, s.N, s.n_directions * s.O)
+    cdef np.ndarray Y = empty2(typenum(weights), s.N, s.n_directions * s.O)
     # One direction may write over its own inputs, two need a place of their own until both are done.
-    cdef np.ndarray apart = Y if s.n_directions == 1 else empty2(weights, s.n_directions * s.N, s.O)
-    cdef np.ndarray A = empty2(weights, s.N, 4 * s.O)
-    cdef np.ndarray h = empty2(weights, R, s.O)
-    cdef np.ndarray c = empty2(weights, R, s.O)
+    cdef np.ndarray apart = Y if s.n_directions == 1 else empty2(typenum(weights), s.n_directions * s.N, s.O)
+    cdef np.ndarray A = empty2(typenum(weights), s.N, 4 * s.O)
+    cdef np.ndarray h = empty2(typenum(weights), R, s.O)
+    cdef np.ndarray c = empty2(typenum(weights), R, s.O)
     cdef char* params_ = data(weights)
     cdef char* Y_ = data(Y)
     cdef char* apart_ = data(apart)
@@ -378,42 +376,46 @@ cdef bint has_shape(np.ndarray X, np.ndarray params, size_t d0, size_t d1, size_
     )
 
 
-def backprop(dY, size_at_t, params, fwd_state):
-    """dY (N, D * O) and the state of forward_training -> dX (N, I), d_params."""
-    cdef const Kernels* k = kernels_for(params)
-    if k is NULL or kernels_for(dY) is NULL or len(fwd_state) != 6:
+cdef tuple read_backprop(Sizes* s, object dY, object size_at_t, object params, object fwd_state):
+    """The arrays of a backward pass, contiguous and in the dtype of params, or None."""
+    if kernels_for(params) is NULL or kernels_for(dY) is NULL or len(fwd_state) != 6:
         return None
     for array in fwd_state:
-        if not isinstance(array, np.ndarray):
+        if kernels_for(array) is NULL:
             return None
     cdef np.ndarray Ys, Gs, Cs, X, c_first, h_first
     Ys, Gs, Cs, X, c_first, h_first = fwd_state
     cdef np.ndarray steps = as_int32(size_at_t)
-    cdef Sizes s
-    if not set_sizes(&s, params, c_first, X, steps) or not np.PyArray_SAMESHAPE(c_first, h_first):
+    if not set_sizes(s, params, c_first, X, steps) or not np.PyArray_SAMESHAPE(c_first, h_first):
         return None
-    cdef size_t width = s.n_directions * s.O
     cdef np.ndarray dY_ = dY
-    if np.PyArray_NDIM(dY_) != 2 or <size_t>np.PyArray_DIM(dY_, 0) != s.N or <size_t>np.PyArray_DIM(dY_, 1) != width:
+    if np.PyArray_NDIM(dY_) != 2 or <size_t>np.PyArray_DIM(dY_, 0) != s.N:
         return None
     cdef np.ndarray weights = contiguous(params)
-    if not (
+    if <size_t>np.PyArray_DIM(dY_, 1) != s.n_directions * s.O or not (
         has_shape(Ys, weights, s.n_layers, s.n_directions, s.N, s.O)
         and has_shape(Gs, weights, s.n_layers, s.n_directions, s.N, 4 * s.O)
         and has_shape(Cs, weights, s.n_layers, s.n_directions, s.N, s.O)
     ):
         return None
-    X = like(X, weights)
-    c_first = like(c_first, weights)
-    h_first = like(h_first, weights)
-    dY_ = like(dY_, weights)
+    return weights, Ys, Gs, Cs, like(X, weights), like(c_first, weights), like(h_first, weights), like(dY_, weights), steps
+
+
+def backprop_lstm(self, dY, lengths, params, fwd_state):
+    cdef const Kernels* k = kernels_for(params)
+    cdef Sizes s
+    arrays = read_backprop(&s, dY, lengths, params, fwd_state)
+    if arrays is None:
+        return fallback(self, "backprop_lstm", (dY, lengths, params, fwd_state))
+    cdef np.ndarray weights, Ys, Gs, Cs, X, c_first, h_first, dY_, steps
+    weights, Ys, Gs, Cs, X, c_first, h_first, dY_, steps = arrays
     cdef size_t R = s.steps[0] if s.n_steps else 0
-    cdef np.ndarray dX = empty2(weights, s.N, s.I)
-    cdef np.ndarray d_params = empty1(weights, np.PyArray_DIM(weights, 0))
-    cdef np.ndarray dA = empty2(weights, s.N, 4 * s.O)
+    cdef np.ndarray dX = empty2(typenum(weights), s.N, s.I)
+    cdef np.ndarray d_params = empty1(typenum(weights), np.PyArray_DIM(weights, 0))
+    cdef np.ndarray dA = empty2(typenum(weights), s.N, 4 * s.O)
     # Inputs of the layer, their gradient and that of its outputs; the states and cells of the step before.
-    cdef np.ndarray space = empty2(weights, 3 * s.n_directions + 2, s.N * s.O)
-    cdef np.ndarray state = empty2(weights, 2 * R, s.O)
+    cdef np.ndarray space = empty2(typenum(weights), 3 * s.n_directions + 2, s.N * s.O)
+    cdef np.ndarray state = empty2(typenum(weights), 2 * R, s.O)
     cdef size_t block = s.item * s.N * s.O
     cdef char* joined = data(space)
     cdef char* d_inputs = joined + s.n_directions * block

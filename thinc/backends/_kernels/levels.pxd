@@ -1,25 +1,5 @@
-"""Cython's view of include/thinc/table.hh, and what every wrapper does first.
-
-A wrapper has four steps: check dtype and shapes, make contiguous, allocate, and one call without the GIL. It returns
-None for what the kernels do not cover (a dtype other than float32 and float64, an array that is not NumPy's): the
-caller then takes the readable formula.
-
-What NumPy's words promise, and how they are used here:
-
-    flags C_CONTIGUOUS, F_CONTIGUOUS   the elements lie one after another; silent about alignment and byte order, and about
-                                       the strides of an axis of length 0 or 1, and of every axis of an empty array
-    PyArray_STRIDE                     so it means nothing there: only read_matrix (gemm.pyx) asks, which looks at the
-                                       length first. Sizes of rows are dims times item size everywhere
-    ISALIGNED, ISBEHAVED_RO, ISCARRAY_RO, ISCARRAY     aligned; and native; and C-contiguous; and writeable
-    GETCONTIGUOUS, ascontiguousarray   look at the flag C_CONTIGUOUS alone: not used, `contiguous` is
-    PyArray_FROM_OTF(.., CARRAY_RO)    the array or a copy in that dtype: aligned, native, C-contiguous
-    PyArray_CopyInto                   any strides, alignment and byte order on both sides, overlapping or not
-    PyArray_FILLWBYTE                  NBYTES from the first element on, whatever the strides: not used
-    PyArray_DATA                       the first element; of an array that passed one of the checks above, or is new
-"""
-cimport numpy as np
+"""Cython's view of include/thinc/table.hh."""
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from libc.string cimport memset
 
 ctypedef int64_t bad_t
 
@@ -78,86 +58,5 @@ cdef extern from "thinc/table.hh" namespace "thinc" nogil:
         void (*ngrams)(uint64_t* keys, const uint64_t* ids, size_t n, size_t N) noexcept nogil
 
 
-# The table of the CPU level in use; only the extension `elementwise` links the kernels.
+# The table of the CPU level in use; only the extension `levels` links the kernels.
 cdef const KernelTable* table() noexcept nogil
-
-# Uninitialised, of numbers; in the memory of arena.hh unless it is small.
-cdef np.ndarray new_array(int n_dims, np.npy_intp* shape, int typenum, bint fortran=*)
-
-
-cdef inline const Kernels* kernels_for(object X) noexcept:
-    """The kernels for the dtype of X, or NULL: not NumPy's, or neither float32 nor float64 in native byte order."""
-    if not isinstance(X, np.ndarray):
-        return NULL
-    cdef int typenum = np.PyArray_TYPE(<np.ndarray>X)
-    if not np.PyArray_ISNOTSWAPPED(<np.ndarray>X):
-        return NULL
-    if typenum == np.NPY_FLOAT32:
-        return &table().f32
-    if typenum == np.NPY_FLOAT64:
-        return &table().f64
-    return NULL
-
-
-cdef inline np.ndarray contiguous(np.ndarray X):
-    """X itself if it is C-contiguous, aligned and in native byte order, else a copy that is."""
-    if np.PyArray_ISCARRAY_RO(X):
-        return X
-    cdef np.ndarray copy = new_array(np.PyArray_NDIM(X), np.PyArray_DIMS(X), np.PyArray_TYPE(X))
-    np.PyArray_CopyInto(copy, X)
-    return copy
-
-
-cdef inline np.ndarray like(np.ndarray X, np.ndarray other):
-    """X, C-contiguous and in the dtype of `other`: one float type a call."""
-    if np.PyArray_TYPE(X) == np.PyArray_TYPE(other):
-        return contiguous(X)
-    return np.PyArray_FROM_OTF(X, np.PyArray_TYPE(other), np.NPY_ARRAY_CARRAY_RO | np.NPY_ARRAY_FORCECAST)
-
-
-cdef inline np.ndarray as_int32(object X):
-    """X as C-contiguous int32; None if it is no array of integers, or one of them does not fit."""
-    if not isinstance(X, np.ndarray) or not np.PyArray_ISINTEGER(<np.ndarray>X):
-        return None
-    cdef np.ndarray given = X
-    if np.PyArray_ITEMSIZE(given) == 4 and np.PyArray_ISSIGNED(given) and np.PyArray_ISCARRAY_RO(given):
-        return given
-    cdef np.ndarray wide = np.PyArray_FROM_OTF(
-        given, np.NPY_INT64, np.NPY_ARRAY_CARRAY_RO | np.NPY_ARRAY_FORCECAST
-    )
-    cdef np.ndarray narrow = new_array(np.PyArray_NDIM(wide), np.PyArray_DIMS(wide), np.NPY_INT32)
-    cdef const int64_t* source = <const int64_t*>np.PyArray_DATA(wide)
-    cdef int32_t* target = <int32_t*>np.PyArray_DATA(narrow)
-    cdef np.npy_intp i
-    for i in range(np.PyArray_SIZE(wide)):
-        target[i] = <int32_t>source[i]
-        if target[i] != source[i]:
-            return None
-    return narrow
-
-
-cdef inline np.ndarray empty_like(np.ndarray X):
-    """Uninitialised, in the shape, dtype and memory order of X, which is C- or Fortran-contiguous."""
-    return new_array(np.PyArray_NDIM(X), np.PyArray_DIMS(X), np.PyArray_TYPE(X), not np.PyArray_IS_C_CONTIGUOUS(X))
-
-
-cdef inline np.ndarray empty1(np.ndarray like, size_t d0):
-    cdef np.npy_intp shape[1]
-    shape[0] = d0
-    return new_array(1, shape, np.PyArray_TYPE(like))
-
-
-cdef inline np.ndarray empty2(np.ndarray like, size_t d0, size_t d1):
-    cdef np.npy_intp shape[2]
-    shape[0] = d0
-    shape[1] = d1
-    return new_array(2, shape, np.PyArray_TYPE(like))
-
-
-cdef inline np.ndarray zeros2(np.ndarray like, size_t d0, size_t d1):
-    cdef np.npy_intp shape[2]
-    shape[0] = d0
-    shape[1] = d1
-    cdef np.ndarray Z = new_array(2, shape, np.PyArray_TYPE(like))
-    memset(np.PyArray_DATA(Z), 0, np.PyArray_NBYTES(Z))
-    return Z

@@ -1,8 +1,9 @@
-"""What optimizers and dropout need, readable."""
+"""Steps of optimizers, readable."""
 
-from typing import Any, List, NamedTuple, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar
 
-from ..types import Floats1d, FloatsXd, Shape, Xp
+from ..types import Floats1d, FloatsXd, Xp
+from ._arrays import ArrayOps
 
 FloatsT = TypeVar("FloatsT", bound=Any)
 
@@ -11,7 +12,10 @@ SGD, ADAM, MOMENTUM = 0, 1, 2
 
 
 class Step(NamedTuple):
-    """One update of one parameter, in numbers; bias corrections are part of the rate."""
+    """One update of one parameter, in numbers; bias corrections are part of the rate.
+
+    The kernels take them in this order (StepSetting in updates.hh), but for the last.
+    """
 
     kind: int  # SGD, ADAM or MOMENTUM
     grad_clip: float  # 0: do not clip
@@ -25,26 +29,16 @@ class Step(NamedTuple):
     lazy: bool = False  # rows of a matrix that have no gradient are left alone
 
 
+# A parameter in a model: the id of its layer, and its name.
+Key = Tuple[int, str]
 # What optimizer_step takes: weights, gradient, mom1, mom2, average, step.
 Update = Tuple[Any, Any, Any, Any, Any, Step]
 
 
-class TrainingOps:
-    """Update steps, averages, clipping, dropout masks."""
+class UpdateOps(ArrayOps):
+    """Steps of one parameter and of all, averages, clipping."""
 
     xp: Xp
-
-    def get_dropout_mask(self, shape: Shape, drop: Optional[float]) -> FloatsXd:
-        """float32: 0 with probability drop, else 1 / (1 - drop), so that the mean is 1.
-
-        Draws from the global random state of the array module.
-        """
-        if drop is None or drop <= 0:
-            return self.xp.ones(shape, dtype="f")
-        if drop >= 1.0:
-            return self.xp.zeros(shape, dtype="f")
-        coinflips = self.xp.random.uniform(0.0, 1.0, shape)
-        return self.xp.asarray((coinflips >= drop) / (1.0 - drop), dtype="f")
 
     def adam(
         self,
@@ -76,7 +70,15 @@ class TrainingOps:
         w -= learn_rate * (mom1 / (mod_rate * self.xp.sqrt(mom2) + eps))
         return weights, gradient, mom1, mom2
 
-    def optimizer_step(self, weights: Any, gradient: Any, mom1: Any, mom2: Any, average: Any, step: Step) -> None:
+    def optimizer_step(
+        self,
+        weights: FloatsXd,
+        gradient: FloatsXd,
+        mom1: Optional[Floats1d],
+        mom2: Optional[Floats1d],
+        average: Optional[FloatsXd],
+        step: Step,
+    ) -> None:
         """All that an update does to one parameter, in place; the gradient becomes 0.
 
             g = gradient + L2 w, scaled to a norm of at most grad_clip if that is not 0
@@ -91,11 +93,16 @@ class TrainingOps:
         weights, gradient and average (or None) have one shape; the moments are flat, and
         None for SGD.
         """
-        check_adam_shapes(weights, gradient)
+        check_adam_shapes(weights, gradient, *([] if average is None else [average]))
         kind, grad_clip, L2, learn_rate, beta1, beta2, eps, weight_decay, rest, lazy = step
+        if kind != SGD and (mom1 is None or mom2 is None):
+            raise ValueError(f"optimizer_step: expected both moments for a step of kind {kind}, got None")
         if lazy and weights.ndim == 2:
             return self._step_of_rows([weights, gradient, mom1, mom2, average], step)
-        w, g = weights, gradient
+        w: Any = weights
+        g: Any = gradient
+        first: Any = mom1
+        second: Any = mom2
         if L2:
             g += L2 * w
         if grad_clip:
@@ -103,12 +110,15 @@ class TrainingOps:
         if kind == SGD:
             w -= learn_rate * g
         else:
-            m, v = mom1.reshape(w.shape), mom2.reshape(w.shape)
-            m *= beta1
-            m += (1.0 - beta1) * g
-            v *= beta2
-            v += (1.0 - beta2) * g * g
-            w -= learn_rate * (m / (self.xp.sqrt(v) + eps) if kind == ADAM else m)
+            m, v = first.reshape(w.shape), second.reshape(w.shape)
+            if kind == ADAM:
+                self.adam(w, g, m, v, beta1, beta2, eps, learn_rate)
+            else:
+                m *= beta1
+                m += (1.0 - beta1) * g
+                v *= beta2
+                v += (1.0 - beta2) * g * g
+                w -= learn_rate * m
         if weight_decay:
             w -= weight_decay * w
         if average is not None:
@@ -118,11 +128,60 @@ class TrainingOps:
     def _step_of_rows(self, arrays: List[Any], step: Step) -> None:
         chosen = (arrays[1] != 0).any(axis=1)
         wholes = [a if a is None else a.reshape(arrays[0].shape) for a in arrays]
-        w, g, m, v, average = parts = [a if a is None else a[chosen] for a in wholes]
+        parts: List[Any] = [a if a is None else a[chosen] for a in wholes]
+        w, g, m, v, average = parts
         self.optimizer_step(w, g, m, v, average, Step(*step[:-1]))
         for whole, part in zip(wholes, parts):
             if whole is not None:
                 whole[chosen] = part
+
+    def update_all(
+        self,
+        parameters: List[Tuple[Key, Any, Any]],
+        mom1: Dict[Key, Any],
+        mom2: Dict[Key, Any],
+        averages: Optional[Dict[Key, Any]],
+        nr_update: Dict[Key, int],
+        step_of: Callable[[int], Step],
+        lazy_name: Optional[str] = None,
+    ) -> None:
+        """`optimizer_step` of many parameters, given as (key, weights, gradient), in place.
+
+        Moments and averages are looked up by key and made where they are missing; averages may be None. nr_update
+        counts the updates of a key, and step_of(number of the update) gives the numbers of it, which are made lazy for
+        the parameters of that name. Parameters without elements are left alone.
+
+        All are checked before the first one moves: ValueError for a gradient that does not fit.
+        """
+        self._check_updates(parameters)
+        updates = []
+        for key, weights, gradient in parameters:
+            if gradient.size == 0:
+                continue
+            step = step_of(nr_update.get(key, 0) + 1)
+            if key[1] == lazy_name:
+                step = step._replace(lazy=True)
+            if step.kind != SGD and key not in mom1:
+                mom1[key], mom2[key] = (self.alloc((weights.size,), dtype=weights.dtype) for _ in range(2))
+            if averages is not None and key not in averages:
+                averages[key] = self.alloc(weights.shape, dtype=weights.dtype)
+            moments = (None, None) if step.kind == SGD else (mom1[key], mom2[key])
+            updates.append((weights, gradient, *moments, averages[key] if averages is not None else None, step))
+            nr_update[key] = nr_update.get(key, 0) + 1
+        self.optimizer_steps(updates)
+
+    def _check_updates(self, parameters: List[Tuple[Key, Any, Any]]) -> None:
+        """Each gradient fits its weights, and both can be changed."""
+        for key, weights, gradient in parameters:
+            name = key[1] if isinstance(key, tuple) else key
+            given = [getattr(array, "shape", type(array).__name__) for array in (weights, gradient)]
+            if given[0] != given[1]:
+                raise UpdateError(key, f"{name}: arrays have incompatible shapes: {given[0]} and {given[1]}")
+            for array in (weights, gradient):
+                if array.dtype.kind != "f":
+                    raise UpdateError(key, f"{name}: expected weights and gradient of floats, got {array.dtype}")
+                if not getattr(getattr(array, "flags", None), "writeable", True):
+                    raise UpdateError(key, f"{name}: an array to be updated is read-only. Pass a copy")
 
     def optimizer_steps(self, updates: List[Update]) -> None:
         """`optimizer_step` of several parameters, of which none shares memory."""
@@ -144,11 +203,13 @@ class TrainingOps:
             gradient *= threshold / norm
         return gradient
 
-    def logloss(self, y_true: FloatsT, y_pred: FloatsT) -> float:
-        """-(y log p + (1 - y) log(1 - p)), elementwise, away from log(0) by 1e-8."""
-        log_yp = self.xp.log(y_pred + 1e-8)
-        log_1p = self.xp.log((1.0 - y_pred) + 1e-8)
-        return -(y_true * log_yp + (1.0 - y_true) * log_1p)
+
+class UpdateError(ValueError):
+    """What is wrong with one of many updates, and the key of that parameter."""
+
+    def __init__(self, key: Any, message: str) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 def average_decay(t: int, max_decay: float = 0.9999) -> float:
@@ -163,4 +224,14 @@ def check_adam_shapes(weights: Any, *others: Any) -> None:
             raise ValueError(f"arrays have incompatible shapes: {weights.shape} and {array.shape}")
 
 
-__all__ = ["ADAM", "MOMENTUM", "SGD", "Step", "TrainingOps", "Update", "average_decay", "check_adam_shapes"]
+__all__ = [
+    "ADAM",
+    "MOMENTUM",
+    "SGD",
+    "Step",
+    "Update",
+    "UpdateError",
+    "UpdateOps",
+    "average_decay",
+    "check_adam_shapes",
+]

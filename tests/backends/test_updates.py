@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 from thinc.api import NumpyOps
-from thinc.backends._training import Step
+from thinc.backends._updates import Step
 
 HYPER = {"beta1": 0.9, "beta2": 0.99, "eps": 1e-3, "learn_rate": 0.05}
 

@@ -1,0 +1,157 @@
+# cython: language_level=3, binding=True
+"""Dense layers on the CPU: products and maxout.  N rows, I in, O out, P pieces."""
+cimport numpy as np
+from libc.stdint cimport int32_t
+
+from . cimport gemm as engines
+from .memory cimport new_array
+from .wrapping cimport (Kernels, Seen, as_int32, bad_t, contiguous, data, dim, empty1, empty2, fallback, ints, is_alike,
+                        is_matrix, is_vector, kernels_for, ndim, replaced, typenum)
+
+np.import_array()
+
+cdef Py_ssize_t MOST_PIECES = 1 << 20  # beyond it the readable formula runs out of memory
+# Who replaces none of the products that these read.
+cdef Seen GEMM
+cdef Seen MAXOUT
+cdef Seen NORMALIZED
+
+
+def gemm(self, x, y, *, out=None, bint trans1=False, bint trans2=False):
+    if not (
+        self.use_blis
+        and isinstance(x, np.ndarray)
+        and isinstance(y, np.ndarray)
+        and (out is None or isinstance(out, np.ndarray))
+    ):
+        return fallback(self, "gemm", (x, y, out, trans1, trans2))
+    return engines.product(x, y, out, trans1, trans2)
+
+
+def affine(self, X, W, b):
+    cdef const Kernels* k = kernels_for(X)
+    if k is NULL or ndim(X) != 2 or not (
+        isinstance(W, np.ndarray)
+        and ndim(W) == 2
+        and is_matrix(W, X, dim(W, 0), dim(X, 1))
+        and is_vector(b, X, dim(W, 0))
+        and self.use_blis
+        and engines.is_native()
+        and not replaced(self, &GEMM, ("gemm",))
+    ):
+        return fallback(self, "affine", (X, W, b))
+    cdef np.ndarray X_ = contiguous(X)
+    cdef np.ndarray W_ = contiguous(W)
+    cdef np.ndarray b_ = contiguous(b)
+    cdef size_t N = dim(X_, 0)
+    cdef size_t I = dim(X_, 1)
+    cdef size_t O = dim(W_, 0)
+    cdef np.ndarray Y = empty2(typenum(X_), N, O)
+    if N and O:
+        with nogil:
+            k.affine(data(Y), data(X_), data(W_), data(b_), N, I, O)
+    return Y
+
+
+# ---- maxout
+
+def maxout(self, X):
+    cdef const Kernels* k = kernels_for(X)
+    if k is NULL or ndim(X) != 3 or dim(X, 2) == 0:
+        return fallback(self, "maxout", (X,))
+    cdef np.ndarray X_ = contiguous(X)
+    cdef size_t N = dim(X_, 0)
+    cdef size_t O = dim(X_, 1)
+    cdef size_t P = dim(X_, 2)
+    cdef np.ndarray best = empty2(typenum(X_), N, O)
+    cdef np.ndarray which = empty2(np.NPY_INT32, N, O)
+    with nogil:
+        k.maxout(data(best), <int32_t*>data(which), data(X_), N, O, P)
+    return best, which
+
+
+def backprop_maxout(self, dY, which, Py_ssize_t P):
+    cdef const Kernels* k = kernels_for(dY)
+    cdef np.ndarray winners = as_int32(which)
+    cdef np.ndarray dY_, dX
+    cdef np.npy_intp shape[3]
+    cdef size_t N, O, n_pieces
+    cdef bad_t bad
+    if (
+        k is not NULL
+        and ndim(dY) == 2
+        and 0 <= P <= MOST_PIECES
+        and winners is not None
+        and np.PyArray_SAMESHAPE(<np.ndarray>dY, winners)
+    ):
+        dY_ = contiguous(dY)
+        shape[0], shape[1], shape[2] = dim(dY_, 0), dim(dY_, 1), P
+        dX = new_array(3, shape, typenum(dY_))
+        N, O, n_pieces = shape[0], shape[1], P
+        with nogil:
+            bad = k.backprop_maxout(data(dX), data(dY_), ints(winners), N, O, n_pieces)
+        if bad < 0:
+            return dX
+    return fallback(self, "backprop_maxout", (dY, which, P))
+
+
+cdef const Kernels* kernels_of_pieces(object X, object W, object b) noexcept:
+    """The kernels for X (N, I), W (O, P, I) and b (O, P); NULL if these are not of one dtype or do not fit together."""
+    cdef const Kernels* k = kernels_for(X)
+    if k is NULL or kernels_for(W) is not k or kernels_for(b) is not k or ndim(X) != 2 or ndim(W) != 3:
+        return NULL
+    return k if dim(W, 1) > 0 and dim(W, 2) == dim(X, 1) and is_matrix(b, X, dim(W, 0), dim(W, 1)) else NULL
+
+
+def affine_maxout(self, X, W, b):
+    cdef const Kernels* k = kernels_of_pieces(X, W, b)
+    if k is NULL or not (
+        self.use_blis and engines.is_native() and not replaced(self, &MAXOUT, ("gemm", "affine", "maxout"))
+    ):
+        return fallback(self, "affine_maxout", (X, W, b))
+    cdef np.ndarray X_ = contiguous(X)
+    cdef np.ndarray W_ = contiguous(W)
+    cdef np.ndarray b_ = contiguous(b)
+    cdef size_t N = dim(X_, 0)
+    cdef size_t I = dim(X_, 1)
+    cdef size_t O = dim(W_, 0)
+    cdef size_t P = dim(W_, 1)
+    cdef np.ndarray best = empty2(typenum(X_), N, O)
+    cdef np.ndarray which = empty2(np.NPY_INT32, N, O)
+    if N and O:
+        with nogil:
+            k.affine_maxout(data(best), <int32_t*>data(which), data(X_), data(W_), data(b_), N, I, O, P)
+    return best, which
+
+
+def affine_maxout_layer_norm(self, X, W, b, G, beta, double eps=1e-8, bint is_train=True):
+    cdef const Kernels* k = kernels_of_pieces(X, W, b)
+    if k is NULL or dim(W, 0) == 0 or not (
+        is_vector(G, X, dim(W, 0))
+        and is_vector(beta, X, dim(W, 0))
+        and self.use_blis
+        and engines.is_native()
+        and not replaced(self, &NORMALIZED, ("gemm", "affine", "maxout", "affine_maxout", "layer_norm"))
+    ):
+        return fallback(self, "affine_maxout_layer_norm", (X, W, b, G, beta, eps, is_train))
+    cdef np.ndarray X_ = contiguous(X)
+    cdef np.ndarray W_ = contiguous(W)
+    cdef np.ndarray b_ = contiguous(b)
+    cdef np.ndarray G_ = contiguous(G)
+    cdef np.ndarray beta_ = contiguous(beta)
+    cdef size_t N = dim(X_, 0)
+    cdef size_t I = dim(X_, 1)
+    cdef size_t O = dim(W_, 0)
+    cdef size_t P = dim(W_, 1)
+    cdef np.ndarray Y = empty2(typenum(X_), N, O)
+    cdef np.ndarray mu = empty1(typenum(X_), N)
+    cdef np.ndarray rstd = empty1(typenum(X_), N)
+    cdef np.ndarray best = empty2(typenum(X_), N, O) if is_train else None
+    cdef np.ndarray which = empty2(np.NPY_INT32, N, O) if is_train else None
+    cdef void* best_ = data(best) if is_train else NULL
+    cdef int32_t* which_ = <int32_t*>data(which) if is_train else NULL
+    if N:
+        with nogil:
+            k.affine_maxout_layer_norm(data(Y), best_, which_, data(mu), data(rstd), data(X_), data(W_), data(b_),
+                                       data(G_), data(beta_), eps, N, I, O, P)
+    return Y, best, which, mu, rstd

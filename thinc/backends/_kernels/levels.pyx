@@ -1,0 +1,75 @@
+# cython: language_level=3, binding=True
+"""The CPU level and the threads of the kernels; owns their table, which the other modules cimport."""
+import os
+
+
+cdef extern from "thinc/table.hh" namespace "thinc" nogil:
+    const KernelTable* kernels()
+    const char* isa_name_ "thinc::isa_name"()
+    bint isa_built(const char* isa)
+    bint isa_supported(const char* isa)
+    bint use_isa_ "thinc::use_isa"(const char* isa)
+    const char* best_isa()
+    int n_threads()
+    void set_num_threads_ "thinc::set_num_threads"(int n) except +
+
+
+cdef const KernelTable* table() noexcept nogil:
+    return kernels()
+
+
+ISA_LEVELS = ("base", "avx2", "avx512")
+
+
+def isa_levels():
+    """The levels that this build has and this CPU can run, from the least to the most demanding."""
+    return tuple(isa for isa in ISA_LEVELS if isa_supported(isa.encode()))
+
+
+def isa_name():
+    """The CPU level in use: "base", "avx2" or "avx512"."""
+    return isa_name_().decode()
+
+
+def use_isa(isa):
+    """Switch every kernel of the process to a CPU level. ValueError if it is unknown or this CPU lacks it."""
+    if not isinstance(isa, str) or isa not in ISA_LEVELS:
+        raise ValueError(f"CPU level {isa!r} is unknown. Levels: {', '.join(ISA_LEVELS)}")
+    if not isa_built(isa.encode()):
+        raise ValueError(
+            f"CPU level {isa!r} is not part of this build. Available here: {', '.join(isa_levels())}"
+        )
+    if not use_isa_(isa.encode()):
+        raise ValueError(
+            f"This CPU lacks the instructions of level {isa!r}. Available here: {', '.join(isa_levels())}"
+        )
+
+
+def get_num_threads():
+    """The number of threads that large kernels share their work among."""
+    return n_threads()
+
+
+def set_num_threads(n):
+    """Let large kernels share their work among n threads, at most one for each core this process may use; 1 at first.
+
+    Results are the same bits for every n. Calls from several Python threads at once do not add up: one of them gets
+    the threads, the others run alone. ValueError if n < 1.
+    """
+    if n < 1:
+        raise ValueError(f"set_num_threads: expected at least 1 thread, got {n}")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    set_num_threads_(min(int(n), cores))
+
+
+def _start():
+    requested = os.environ.get("THINC_ISA", "").strip().lower()
+    use_isa_(best_isa())
+    if requested:
+        try:
+            use_isa(requested)
+        except ValueError as e:
+            raise ImportError(f"The environment sets THINC_ISA={requested}. {e}") from None
+
+
+_start()

@@ -1,0 +1,57 @@
+# cython: language_level=3, binding=True
+"""Gradients of losses on the CPU.  N rows, O columns."""
+cimport numpy as np
+
+from .wrapping cimport (Kernels, as_int32, bad_t, contiguous, data, dim, empty1, empty_like, fallback, ints, is_alike,
+                        kernels_for, ndim, typenum)
+
+np.import_array()
+
+
+def backprop_cross_entropy(self, Y, classes, *, double label_smoothing=0.0, double scale=1.0):
+    cdef const Kernels* k = kernels_for(Y)
+    cdef np.ndarray known = as_int32(classes)
+    cdef np.ndarray Y_, dX
+    cdef size_t N, O
+    cdef double wrong
+    cdef bad_t bad
+    if k is not NULL and ndim(Y) == 2 and known is not None and ndim(known) == 1 and dim(known, 0) == dim(Y, 0):
+        Y_ = contiguous(Y)
+        dX = empty_like(Y_)
+        N = dim(Y_, 0)
+        O = dim(Y_, 1)
+        wrong = label_smoothing / (O - 1 if O > 1 else 1)
+        with nogil:
+            bad = k.backprop_cross_entropy(data(dX), data(Y_), ints(known), 1.0 - label_smoothing, wrong, scale, N, O)
+        if bad < 0:
+            return dX
+    return fallback(self, "backprop_cross_entropy", (Y, classes), {"label_smoothing": label_smoothing, "scale": scale})
+
+
+def cosine_distance(self, Y, truths, *, double scale=1.0):
+    cdef const Kernels* k = kernels_for(Y)
+    if k is NULL or ndim(Y) != 2 or not is_alike(truths, Y):
+        return fallback(self, "cosine_distance", (Y, truths), {"scale": scale})
+    cdef np.ndarray Y_ = contiguous(Y)
+    cdef np.ndarray truths_ = contiguous(truths)
+    cdef np.ndarray dY = empty_like(Y_)
+    cdef np.ndarray cosines = empty1(typenum(Y_), dim(Y_, 0))
+    cdef size_t N = dim(Y_, 0)
+    cdef size_t O = dim(Y_, 1)
+    with nogil:
+        k.cosine_distance(data(dY), data(cosines), data(Y_), data(truths_), scale, N, O)
+    return dY, cosines
+
+
+def l2_distance(self, Y, truths, *, double scale=1.0):
+    cdef const Kernels* k = kernels_for(Y)
+    if k is NULL or not is_alike(truths, Y):
+        return fallback(self, "l2_distance", (Y, truths), {"scale": scale})
+    cdef np.ndarray Y_ = contiguous(Y)
+    cdef np.ndarray truths_ = contiguous(truths)
+    cdef np.ndarray dY = empty_like(Y_)
+    cdef size_t n = np.PyArray_SIZE(dY)
+    cdef double squares
+    with nogil:
+        squares = k.l2_distance(data(dY), data(Y_), data(truths_), scale, n)
+    return dY, (<object>dY).dtype.type(squares)

@@ -1,0 +1,89 @@
+"""Gradients of losses, readable.
+
+Dimensions: N rows, O columns.
+"""
+
+from typing import Any, Tuple, TypeVar
+
+from ..types import Floats1d, Floats2d, FloatsXd, Ints1d, Xp
+from ._arrays import as_floats
+
+FloatsT = TypeVar("FloatsT", bound=Any)
+
+
+class LossOps:
+    """Cross-entropy, cosine and L2 distance, log loss."""
+
+    xp: Xp
+
+    def backprop_cross_entropy(
+        self, Y: Floats2d, classes: Ints1d, *, label_smoothing: float = 0.0, scale: float = 1.0
+    ) -> Floats2d:
+        """The gradient of cross-entropy for the input of the softmax that gave Y.
+
+            dX = (Y - target) * scale
+            target = 1 - s for the class of the row, s / (O - 1) for the others
+
+        Y (N, O) in [0, 1], classes (N,) -> dX (N, O). A negative class is unknown: its
+        row is 0. ValueError for a Y outside [0, 1], IndexError for a class of O or more.
+        """
+        N, O = Y.shape
+        if classes.shape != (N,):
+            raise ValueError(f"backprop_cross_entropy: expected classes ({N},), got {classes.shape}")
+        if (Y < 0).any() or (Y > 1).any():
+            raise ValueError("backprop_cross_entropy: expected Y in [0, 1]")
+        given: Any = classes
+        if given.dtype.kind not in "iu":
+            raise TypeError(f"backprop_cross_entropy: expected integer classes, got {classes.dtype}")
+        if (classes >= O).any():
+            raise IndexError(f"backprop_cross_entropy: class {int(classes.max())} is out of bounds for {O} classes")
+        right, wrong = smoothed(label_smoothing, O)
+        known: Any = self.xp.nonzero(classes >= 0)[0]
+        Y = as_floats(Y)
+        target: Any = self.xp.full((N, O), wrong, dtype=Y.dtype)
+        target[known, classes[known]] = right
+        dX: Any = (Y - target) * scale
+        dX[classes < 0] = 0
+        return dX
+
+    def cosine_distance(self, Y: Floats2d, truths: Floats2d, *, scale: float = 1.0) -> Tuple[Floats2d, Floats1d]:
+        """The gradient of -cos for the first of two rows, and the cosine of each pair.
+
+            dY = (cos * y / |y|^2 - t / (|y| |t|)) * scale,  y = Y + 1e-8, t = truths + 1e-8
+
+        Y, truths (N, O) -> dY (N, O), cos (N,).
+        """
+        if Y.ndim != 2 or Y.shape != truths.shape:
+            raise ValueError(f"cosine_distance: expected two arrays (N, O), got {Y.shape} and {truths.shape}")
+        Y, truths = as_floats(Y), as_floats(truths)
+        # Off 0, where a row has no direction.
+        y, t = Y + 1e-8, truths + 1e-8
+        products = [self.xp.einsum("ij,ij->i", a, b) for a, b in ((y, t), (y, y), (t, t))]
+        dots, squares, others = products
+        norms = self.xp.sqrt(squares) * self.xp.sqrt(others)
+        cosines = dots / norms
+        dY: Any = y * (cosines / squares * scale)[:, None]
+        dY -= t * (scale / norms)[:, None]
+        return dY, cosines
+
+    def l2_distance(self, Y: FloatsXd, truths: FloatsXd, *, scale: float = 1.0) -> Tuple[FloatsXd, float]:
+        """dY = (Y - truths) * scale, and the sum of its squares."""
+        if Y.shape != truths.shape:
+            raise ValueError(f"l2_distance: expected arrays of one shape, got {Y.shape} and {truths.shape}")
+        dY: Any = as_floats(Y) - as_floats(truths)
+        dY = dY * scale
+        return dY, self.xp.vdot(dY, dY)
+
+    def logloss(self, y_true: FloatsT, y_pred: FloatsT) -> float:
+        """-(y log p + (1 - y) log(1 - p)), elementwise, away from log(0) by 1e-8."""
+        log_yp = self.xp.log(y_pred + 1e-8)
+        log_1p = self.xp.log((1.0 - y_pred) + 1e-8)
+        return -(y_true * log_yp + (1.0 - y_true) * log_1p)
+
+
+def smoothed(label_smoothing: float, n_classes: int) -> Tuple[float, float]:
+    """What the right class gets, and each of the others."""
+    return 1.0 - label_smoothing, label_smoothing / max(n_classes - 1, 1)
+
+
+__all__ = ["LossOps", "smoothed"]
