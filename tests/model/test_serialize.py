@@ -1,5 +1,6 @@
 """Models to and from dicts, bytes and files. The bytes never change."""
 
+import gc
 from pathlib import Path
 
 import numpy
@@ -280,3 +281,15 @@ def test_a_parameter_that_msgpack_cannot_hold():
     model = node("outer", layers=[node("inner", params={"W": huge})])
     with pytest.raises(ValueError, match="layer 'inner': its parameter 'W' has 8589934592 bytes.*to_safetensors"):
         model.to_bytes()
+
+
+@pytest.mark.parametrize("value", [None, True, -7, 0.1, 2**40, "text", b"bytes", [1, {"a": 2}], {"a": [1]}])
+def test_attrs_of_every_kind(value):
+    assert node(attrs={"a": None}).from_bytes(node(attrs={"a": value}).to_bytes()).attrs["a"] == value
+
+
+def test_a_bad_attr_leaves_the_garbage_collector_on():
+    for data in (b"", b"\xc1", b"\x92\x01", b"\xa3ab", b"\x01\x01"):
+        with pytest.raises(ValueError):
+            deserialize_attr(1, data, "a", node())
+        assert gc.isenabled()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PathT = Union[Path, str]
 
 _MSGPACK_LIMIT = 2**32 - 1  # bytes of one array
+# The first bytes of maps, arrays and extensions.
+_MAY_HOLD_MAPS = {bytes([i]) for i in (*range(0x80, 0xA0), *range(0xC7, 0xCA), *range(0xD4, 0xD9), *range(0xDC, 0xE0))}
 
 
 @functools.singledispatch
@@ -38,7 +40,10 @@ def serialize_attr(_: Any, value: Any, name: str, model: "Model") -> bytes:
 def deserialize_attr(_: Any, value: Any, name: str, model: "Model") -> Any:
     """Load an attribute value from bytes; dispatches on the type of the value that the
     attribute has now, so a model should be built with a default of the right type."""
-    return compat.srsly.msgpack_loads(value)
+    # Not msgpack_loads, which leaves the garbage collector off where it fails. What is no map needs no hooks, and so
+    # no search for entry points: of many layers it took most of the time of loading.
+    hooks = {} if value[:1] in _MAY_HOLD_MAPS else {"object_pairs_hook": None}
+    return compat.srsly.msgpack.loads(value, raw=False, **hooks)
 
 
 def to_dict(self: "Model") -> Dict[str, List[Any]]:

@@ -1,8 +1,8 @@
 """A saved model by its path alone: what it holds says how it is built."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Dict, Union
 
 from ..api import Config, Model, registry
 from ..model._safetensors import TensorFile, load_tensors
@@ -11,10 +11,11 @@ from .run import Run, load_run
 
 @dataclass
 class Trained:
-    """What was saved: the model and the config that built it."""
+    """What was saved: the model, the config that built it, and all texts that were saved with it."""
 
     model: Model
     config: Config
+    metadata: Dict[str, str] = field(default_factory=dict)
 
     def predict(self, X: Any) -> Any:
         return self.model.predict(X)
@@ -44,7 +45,7 @@ def load(path: Union[str, Path], *, mmap: bool = True) -> Union[Run, Trained]:
                 f"thinc.load: [model] in the config of {path} describes a {type(model).__name__}, no model"
             )
         load_tensors(model, file, mmap)
-    return Trained(model, config)
+    return Trained(model, config, file.metadata)
 
 
 def _is_run(path: Path) -> bool:
