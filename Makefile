@@ -6,7 +6,7 @@ PIP = $(BIN)/python -m pip install -q --disable-pip-version-check
 THREADS = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 SOURCES = setup.py pyproject.toml $(shell find thinc include -name '*.pyx' -o -name '*.pxd' -o -name '*.hh' -o -name '*.cc')
 
-.PHONY: demo build tools test test-all coverage lint format bench bench-quick bench-gpu test-gpu sanitize wheel docs clean
+.PHONY: demo build tools test test-all coverage lint format bench bench-quick bench-gpu test-gpu sanitize fuzz wheel docs clean
 
 demo: build
 	@echo "Training"
@@ -79,6 +79,11 @@ bench-quick: build
 # The kernels and their wrappers under AddressSanitizer and UndefinedBehaviorSanitizer, in a tree of their own.
 sanitize: tools
 	PYTHON=$(abspath $(BIN)/python) sh tests/sanitize.sh
+
+# Every reader against mutated files: make fuzz SECONDS=1800 READERS="model csv"
+SECONDS ?= 60
+fuzz: tools
+	$(THREADS) $(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(READERS)
 
 wheel: build
 	$(BIN)/python -m pip install -q build
