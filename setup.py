@@ -176,7 +176,12 @@ if __name__ == "__main__":
         package_data={"thinc.include": ["*.hh"], "": ["*.pxd", "*.pyx", "*.hh", "*.cc", "*.cu", "*.cfg", "py.typed"]},
         ext_modules=cythonize(
             list(extensions()),
-            compiler_directives={"language_level": 3, "binding": True, "embedsignature": False},
+            compiler_directives={
+                "language_level": 3,
+                "binding": True,
+                "embedsignature": False,
+                "freethreading_compatible": True,
+            },
             include_path=["."],
             nthreads=0,
             quiet=True,
