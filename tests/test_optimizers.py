@@ -388,3 +388,53 @@ def test_disk(tmp_path):
         assert Adam(0.1).from_disk(path).to_bytes() == optimizer.to_bytes()
     renamed = Adam(0.1).from_disk(path, rename=lambda key: (key[0] + 1, key[1]))
     assert list(renamed.mom1) == [(4, "W")]
+
+
+# -- Settings out of their range
+
+BAD_SETTINGS = [
+    ("learn_rate", [float("nan"), float("inf"), -1, -1e-9]),
+    ("beta1", [1.0, -0.1, 1.5, float("nan")]),
+    ("beta2", [1.0, -0.1, 2, float("nan")]),
+    ("eps", [-1e-8, float("nan"), float("inf")]),
+    ("grad_clip", [-1.0, float("nan")]),
+    ("L2", [float("nan"), float("inf"), -float("inf")]),
+]
+BAD_SETTINGS = [(name, value) for name, values in BAD_SETTINGS for value in values]
+
+
+@pytest.mark.parametrize("name,value", BAD_SETTINGS)
+def test_a_setting_out_of_its_range_is_refused_by_name(name, value):
+    said = f"Optimizer: {name} must be a number that is"
+    settings = {"learn_rate": 0.1, name: value}
+    for make in (lambda: Adam(**settings), lambda: RAdam(**settings), lambda: Optimizer(**settings)):
+        with pytest.raises(ValueError, match=said):
+            make()
+    if name not in ("beta1", "beta2", "eps"):
+        with pytest.raises(ValueError, match=said):
+            SGD(**settings)
+    config = {"optimizer": {"@optimizers": "Adam.v1", **settings}}
+    with pytest.raises(ValueError, match=said):
+        registry.resolve(config)
+    # From schedules, when the value is taken.
+    optimizer = Adam(**{"learn_rate": 0.1, name: iter([0.1, value, 0.2])})
+    weights = numpy.ones(3, "f")
+    with pytest.raises(ValueError, match=said):
+        optimizer.step_schedules()
+    assert optimizer.step == 0
+    # Assigned: at the next step, which changes nothing.
+    attribute = {"beta1": "b1", "beta2": "b2"}.get(name, name)
+    optimizer = Adam(0.1)
+    setattr(optimizer, attribute, value)
+    with pytest.raises(ValueError, match=said):
+        optimizer((1, "W"), weights, numpy.ones(3, "f"))
+    assert (weights == 1).all()
+
+
+@pytest.mark.parametrize(
+    "name,value", [("learn_rate", 0), ("learn_rate", 1e3), ("eps", 0), ("grad_clip", 0), ("grad_clip", float("inf"))]
+)
+def test_settings_at_the_edge_of_their_range(name, value):
+    weights = numpy.ones(3, "f")
+    Adam(**{"learn_rate": 0.1, name: value})((1, "W"), weights, numpy.ones(3, "f"))
+    assert numpy.isfinite(weights).all()

@@ -7,7 +7,7 @@ Over 500 lines: three factories whose signatures the config system reads, and th
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache, partial
 from math import sqrt
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import Any, Dict, List, Optional, Tuple, Union, cast
 
 import numpy
 
-from . import compat
+from . import _identity, compat
+from ._optimizer_state import SETTINGS, State, advance, check_setting
 from .backends import CupyOps, Ops, get_array_ops, get_current_ops
 from .backends._updates import ADAM as _ADAM
 from .backends._updates import MOMENTUM as _MOMENTUM
@@ -125,17 +126,8 @@ def SGD(
     )
 
 
-# Optimizer attribute -> name of the argument.
-_SCHEDULED = {
-    "grad_clip": "grad_clip",
-    "learn_rate": "learn_rate",
-    "b1": "beta1",
-    "b2": "beta2",
-    "eps": "eps",
-    "L2": "L2",
-}
-
-# Backends without state of their own: one for all parameters on the CPU.
+# What is kept by the keys of parameters.
+_KEYED = ("mom1", "mom2", "averages", "nr_update", "last_seen")
 
 
 class Optimizer:
@@ -188,6 +180,7 @@ class Optimizer:
         "_radam_buffer",
         "_step",
         "_last_score",
+        "__weakref__",
     ]
 
     def __init__(
@@ -233,25 +226,25 @@ class Optimizer:
         if isinstance(value, numpy.number):
             value = value.item()
         if isinstance(value, (float, bool, int)):
-            setattr(self, name, value)
+            setattr(self, name, check_setting(name, value))
             return
         schedule: Any = iter(value) if isinstance(value, list) else value
         try:
             first = next(schedule)
         except (StopIteration, TypeError) as error:
             raise ValueError(
-                f"Invalid schedule for '{_SCHEDULED[name]}' ({type(value)}): expected "
+                f"Invalid schedule for '{SETTINGS[name][0]}' ({type(value)}): expected "
                 "a number, a list of numbers, an iterator or a Schedule with at least "
                 f"one value. {error}"
             ) from error
         self.schedules[name] = schedule
-        setattr(self, name, first)
+        setattr(self, name, check_setting(name, first))
 
     # ------------------------------------------------------------------- schedules
 
     def step_schedules(self) -> None:
         """Take the next value of each schedule; call it once per batch."""
-        self._step += 1
+        values: Dict[str, Any] = {}
         for name, schedule in self.schedules.items():
             try:
                 if isinstance(schedule, Schedule):
@@ -260,6 +253,12 @@ class Optimizer:
                     value = next(schedule)
             except StopIteration:
                 continue  # the last value stays
+            values[name] = check_setting(name, value)
+        self._assign(values)
+        self._step += 1
+
+    def _assign(self, values: Dict[str, Any]) -> None:
+        for name, value in values.items():
             setattr(self, name, value)
 
     @property
@@ -278,11 +277,15 @@ class Optimizer:
 
     @last_score.setter
     def last_score(self, score: float) -> None:
-        self._last_score = (self._step, score)
-        for name, schedule in self.schedules.items():
-            if isinstance(schedule, Schedule):
-                value = schedule.refresh(last_score=self._last_score)
-                setattr(self, name, value)
+        last_score = (self._step, score)
+        self._assign(
+            {
+                name: check_setting(name, schedule.refresh(last_score=last_score))
+                for name, schedule in self.schedules.items()
+                if isinstance(schedule, Schedule)
+            }
+        )
+        self._last_score = last_score
 
     # --------------------------------------------------------------------- updates
 
@@ -325,7 +328,7 @@ class Optimizer:
         return [weights for _, weights, _ in parameters]
 
     def _step_of(self, nr_update: int, lr_scale: float = 1.0) -> Step:
-        """The numbers of this update of a parameter."""
+        """The numbers of this update of a parameter.  ValueError if one was assigned that is out of its range."""
         # float(): a numpy.float64 would turn float32 arrays into float64 ones.
         return _make_step(
             nr_update,
@@ -363,6 +366,33 @@ class Optimizer:
                 for key, array in arrays.items():
                     arrays[key] = convert(array)
 
+    def __getstate__(self) -> Tuple[None, Dict[str, Any]]:
+        state = {name: getattr(self, name) for name in self.__slots__ if name[:2] != "__" and hasattr(self, name)}
+        for name in _KEYED:
+            if state[name] is not None:
+                state[name] = [(_as_identity(key), value) for key, value in state[name].items()]
+        return None, state
+
+    def __setstate__(self, state: Tuple[None, Dict[str, Any]]) -> None:
+        for name, value in state[1].items():
+            if name in _KEYED and value is not None:
+                items = value.items() if isinstance(value, dict) else value  # (a dict in pickles of earlier releases)
+                kept = {self._followed(key): item for key, item in items}
+                value = defaultdict(int, kept) if name in ("nr_update", "last_seen") else kept
+            setattr(self, name, value)
+
+    def _followed(self, key: Any) -> Any:
+        """A key whose number is that of the nodes that are or will be restored beside this optimizer."""
+        if isinstance(key, tuple) and key and isinstance(key[0], (int, _identity.Identity)):
+            return (_identity.restored(key[0]).follow(self), *key[1:])
+        return key
+
+    def _rename(self, old: int, new: int) -> None:
+        for name in _KEYED:
+            values = getattr(self, name, None) or {}
+            for key in [key for key in values if isinstance(key, tuple) and key[:1] == (old,)]:
+                values[(new, *key[1:])] = values.pop(key)
+
     def to_bytes(self) -> bytes:
         """The state of the training: moments, averages, counts, numbers, schedules.
 
@@ -376,7 +406,7 @@ class Optimizer:
         message = {
             "step": self._step,
             "last_score": None if self._last_score is None else [*self._last_score],
-            "numbers": {name: getattr(self, name) for name in _SCHEDULED},
+            "numbers": {name: getattr(self, name) for name in SETTINGS},
             "schedules": schedules,
             "nr_update": _to_items(self.nr_update),
             "mom1": _to_items(self.mom1, _to_little_endian),
@@ -403,38 +433,28 @@ class Optimizer:
 
         A list or an iterator cannot be set back: it is run forward to the stored
         step, so give a fresh one. Raises ValueError if it is past that step already,
-        or if other attributes have schedules here.
+        if other attributes have schedules here, or for data that is no state of an
+        optimizer like this one; it is then as it was.
         """
-        message = compat.srsly.msgpack_loads(bytes_data)
-        stored = message["schedules"]
-        if set(stored) != set(self.schedules):
+        state = State(bytes_data, self.schedules, rename)
+        state.check_against(self)
+        behind = state.step - self._step
+        iterators = [each for each in self.schedules.items() if not isinstance(each[1], Schedule)]
+        if behind < 0 and iterators:
             raise ValueError(
-                "Optimizer.from_bytes: expected the attributes with schedules to be "
-                f"{sorted(stored)}, as when it was saved, got "
-                f"{sorted(self.schedules)}. Make it with the same arguments"
+                f"Optimizer.from_bytes: the iterator for '{SETTINGS[iterators[0][0]][0]}' is "
+                f"at step {self._step} and cannot go back to {state.step}. "
+                "Make a new optimizer, or use a Schedule"
             )
-        behind = message["step"] - self._step
+        advance([iterator for _, iterator in iterators], behind)
         for name, schedule in self.schedules.items():
             if isinstance(schedule, Schedule):
-                schedule.set_state(stored[name])
-            elif behind < 0:
-                raise ValueError(
-                    f"Optimizer.from_bytes: the iterator for '{_SCHEDULED[name]}' is "
-                    f"at step {self._step} and cannot go back to {message['step']}. "
-                    "Make a new optimizer, or use a Schedule"
-                )
-            else:
-                _skip(schedule, behind)
-        for name, value in message["numbers"].items():
-            setattr(self, name, value)
-        self._step = message["step"]
-        score = message["last_score"]
-        self._last_score = None if score is None else (score[0], score[1])
-        self.nr_update = defaultdict(int, _from_items(message["nr_update"], rename))
-        self.mom1 = _from_items(message["mom1"], rename)
-        self.mom2 = _from_items(message["mom2"], rename)
-        averages = message["averages"]
-        self.averages = None if averages is None else _from_items(averages, rename)
+                schedule.set_state(state.schedules[name])
+        self._assign(state.numbers)
+        self._step = state.step
+        self._last_score = state.last_score
+        self.nr_update = defaultdict(int, state.nr_update)
+        self.mom1, self.mom2, self.averages = state.mom1, state.mom2, state.averages
         return self
 
 
@@ -458,6 +478,8 @@ def _make_step(
     use_radam: bool,
 ) -> Step:
     """The update number nr_update of a parameter, with its corrections for the start."""
+    for name, value in zip(("learn_rate", "b1", "b2", "eps", "L2", "grad_clip"), (rate, b1, b2, eps, L2, grad_clip)):
+        check_setting(name, value)
     if use_radam:
         kind, learn_rate = _radam_method(nr_update + 1, b1, b2, rate)
     elif b1 > 0.0 and b2 > 0.0:
@@ -497,10 +519,10 @@ def _radam_method(step: int, b1: float, b2: float, rate: float) -> Tuple[int, fl
     return _ADAM, k * rate / fix1
 
 
-def _skip(schedule: Iterator, n: int) -> None:
-    for _ in range(n):
-        if next(schedule, None) is None:
-            break
+def _as_identity(key: Any) -> Any:
+    if isinstance(key, tuple) and key and isinstance(key[0], int):
+        return (_identity.identity_of(key[0]), *key[1:])
+    return key
 
 
 def _to_little_endian(array: FloatsXd) -> Any:
@@ -509,13 +531,3 @@ def _to_little_endian(array: FloatsXd) -> Any:
 
 def _to_items(values: Dict[KeyT, Any], convert: Callable[[Any], Any] = lambda value: value) -> List[List[Any]]:
     return [[*key, convert(value)] for key, value in values.items()]
-
-
-def _from_items(items: List[List[Any]], rename: Optional[Callable[[KeyT], KeyT]]) -> Dict[KeyT, Any]:
-    values = {}
-    for model_id, name, value in items:
-        key = (model_id, name)
-        if isinstance(value, numpy.ndarray):
-            value = value.astype(value.dtype.newbyteorder("="))  # also a writable copy
-        values[key if rename is None else rename(key)] = value
-    return values

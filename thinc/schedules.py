@@ -7,7 +7,8 @@ docstring says otherwise.
 """
 
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from numbers import Real
 from typing import Any, Dict, Generic, Optional, Tuple, TypeVar
 
 from .config import registry
@@ -115,12 +116,30 @@ class Schedule(Generic[OutT]):
             state["inner"] = inner
         return state
 
+    def check_state(self, state: Any) -> None:
+        """ValueError if this is no state that `get_state` of a schedule built alike gave."""
+        here = self.get_state()
+        if not isinstance(state, Mapping) or set(state) != set(here):
+            raise ValueError(f"{self.name}: expected a state with {sorted(here)}, got {state!s:.80}")
+        position = state["position"]
+        if not isinstance(position, int) or isinstance(position, bool) or position < 0:
+            raise ValueError(f"{self.name}: expected the position to be a count, got {position!r:.40}")
+        for part in ("state", "inner"):
+            if part in here and (not isinstance(state[part], Mapping) or set(state[part]) != set(here[part])):
+                raise ValueError(f"{self.name}: expected {part} for {sorted(here[part])}, got {state[part]!s:.80}")
+        for name, value in state.get("state", {}).items():
+            if value is not None and not isinstance(value, Real):
+                raise ValueError(f"{self.name}: expected '{name}' to be a number, got {value!r:.40}")
+        for name, inner in state.get("inner", {}).items():
+            self._attrs[name].check_state(inner)
+
     def set_state(self, state: Dict[str, Any]) -> None:
         """Continue from where `get_state` was called, on a schedule built alike.
 
         A plain generator inside it can only be run forward to that place, so it has
-        to be fresh.
+        to be fresh. ValueError, with nothing changed, for the state of another schedule.
         """
+        self.check_state(state)
         self._position = state["position"]
         self._memory = None
         if "state" in state:

@@ -131,11 +131,17 @@ def test_ref_to_a_node_that_is_not_below():
 
 
 def test_unknown_names_in_the_data():
-    model = node()
-    model.from_bytes(node(attrs={"new": 1}, params={"W": numpy.ones(2)}).to_bytes())
+    def init(model, X=None, Y=None):
+        model.set_param("W", numpy.zeros(2))
+
+    data = node(attrs={"new": 1}, params={"W": numpy.ones(2)}).to_bytes()
+    model = node(init=init).from_bytes(data)  # its init function makes it
     assert model.attrs["new"] == 1
     assert model.get_param("W").shape == (2,)
-    with pytest.raises(KeyError):
+    for other in (node(), node(params={"W": None, "b": None}), node(params={"b": None}, init=init)):
+        with pytest.raises(ValueError, match=r"the data has the parameters \['W'\], the layer"):
+            other.from_bytes(data)
+    with pytest.raises(ValueError, match="has a dimension 'nO', the layer"):
         model.from_bytes(node(dims={"nO": 1}).to_bytes())
 
 
@@ -148,7 +154,9 @@ def test_data_that_does_not_fit():
     with pytest.raises(ValueError):
         node().from_dict({})
     with pytest.raises(ValueError, match="shims"):
-        node("root", layers=[node("inner", dims={"nO": None, "nI": None})]).from_bytes(RECORDED)
+        node("root", layers=[node("inner", dims=dict.fromkeys(["nO", "nI"]), params=dict.fromkeys("Wb"))]).from_bytes(
+            RECORDED
+        )
 
 
 def test_name_is_loaded():

@@ -1,13 +1,11 @@
 """Models as trees: walking, editing, copying, moving, combining by operators."""
 
-import copy
-import pickle
 import threading
 
 import numpy
 import pytest
 
-from tests.toy_models import forward, linear, linear_init, names, node
+from tests.toy_models import forward, linear_init, names, node
 from thinc.backends import NumpyOps, Ops
 from thinc.model import Model, change_attr_values, context_operators, set_dropout_rate, wrap_model_recursive
 
@@ -144,15 +142,6 @@ def test_copy():
     assert twin.get_ref("inner") is first
     assert twin.has_ref("unset") is None
     assert twin.has_ref("outside") is None
-
-
-def test_deepcopy_and_pickle_keep_the_id():
-    model = node("outer", layers=[linear(2, 3).initialize()])
-    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        assert twin.id == model.id
-        assert twin.layers[0].id == model.layers[0].id
-        assert twin.layers[0].get_param("W") is not model.layers[0].get_param("W")
-        assert twin.layers[0].get_param("W").shape == (2, 3)
 
 
 def test_copy_of_a_model_frees_its_memory():

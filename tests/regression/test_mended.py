@@ -1,5 +1,7 @@
 """What Thinc 8.3.14 does wrong: one test for each row of docs/compatibility.md, "Sane here, a defect there"."""
 
+import copy
+import pickle
 import subprocess
 import sys
 import threading
@@ -13,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from tests.shared import ROOT
 from thinc.api import (
     LSTM,
+    Adam,
     Dish,
     HardSigmoid,
     HardTanh,
@@ -30,13 +33,14 @@ from thinc.api import (
     add,
     bidirectional,
     chain,
+    concatenate,
     noop,
     premap_ids,
     remap_ids_v2,
     with_reshape,
 )
 from thinc.testing import check_gradients
-from thinc.util import DATA_VALIDATION, data_validation
+from thinc.util import DATA_VALIDATION, data_validation, validates
 
 BOTH = [Ops(), NumpyOps()]
 RNG = numpy.random.RandomState(0)
@@ -50,6 +54,8 @@ ELSEWHERE = {
     "`enable_tensorflow`, `enable_mxnet`": "tests/shims/test_tensorflow.py, test_mxnet.py",
     "`xp2torch`, `xp2tensorflow` of arrays with negative strides": "tests/shims/test_conversions.py",
     "modules with tuple outputs in `PyTorchWrapper`": "tests/shims/test_pytorch.py",
+    "`PyTorchWrapper` where nothing can have a gradient": "tests/shims/test_pytorch.py",
+    "`PyTorchWrapper`, predict beside training in another thread": "tests/shims/test_pytorch.py",
     "`TensorFlowWrapper` with several inputs": "tests/shims/test_tensorflow.py",
     "`MXNetShim`": "tests/shims/test_mxnet.py",
 }
@@ -97,6 +103,74 @@ def blocks_are_undone_when_they_raise():
         model + model
 
 
+@mends("`use_ops`, `define_operators`, `data_validation` in generators")
+def blocks_of_generators_end_in_their_own_context():
+    def generate(value):
+        with data_validation(value), Model.define_operators({"+": lambda a, b: value}):
+            yield
+
+    first, second = generate(True), generate(True)
+    next(first), next(second)
+    first.close()
+    thread = threading.Thread(target=second.close)
+    thread.start()
+    thread.join()
+    assert not validates()
+    with pytest.raises(TypeError):
+        noop() + noop()
+
+
+@mends("a forward function that does not answer a pair")
+def two_rows_are_no_pair():
+    model = Model("rows", lambda model, X, is_train: X[:2])
+    for run in (model.predict, model.begin_update):
+        with pytest.raises(ValueError, match="rows"):
+            run(X)
+
+
+@mends("`from_bytes`, `from_dict`, `from_disk` of data that does not fit")
+def data_that_does_not_fit_changes_nothing():
+    model = Model("outer", None, layers=[Linear(2, 3).initialize(), Linear(3, 3).initialize()])
+    before = model.to_bytes()
+    message = model.to_dict()
+    message["params"][1] = {name: array + 1 for name, array in message["params"][1].items()}
+    for wrong in ({"W": X}, {"W": X[:3].astype("d"), "b": X[0]}, {"W": X[:3], "b": X[0], "c": X}):
+        message["params"][2] = wrong
+        with pytest.raises(ValueError, match="outer.1.linear"):
+            model.from_dict(message)
+        assert not model.can_from_dict(message)
+        assert model.to_bytes() == before
+
+
+@mends("`can_from_bytes`, `can_from_dict` of broken data")
+def broken_data_cannot_be_loaded():
+    model = Linear(2, 3).initialize()
+    for part in ("attrs", "params", "shims"):
+        for broken in ([], None, [None], [5]):
+            assert model.can_from_dict({**model.to_dict(), part: broken}) is False
+    assert model.can_from_bytes(b"\x81") is False
+
+
+@mends("settings of optimizers that are not finite or out of range")
+def settings_are_numbers_of_their_range():
+    for settings in ({"learn_rate": -1.0}, {"beta1": 1.0}, {"eps": numpy.nan}, {"L2": numpy.inf}, {"grad_clip": -1}):
+        with pytest.raises(ValueError, match=next(iter(settings))):
+            Adam(**settings)
+
+
+@mends("`add(m, m)`, `concatenate(m, m)` of a sum or concatenation")
+def no_layer_is_put_into_itself():
+    for combine in (add, concatenate):
+        model = combine(noop(), noop())
+        assert all(layer is model for layer in combine(model, model).layers) and len(model.layers) == 2
+
+
+@mends("`finish_update` where no parameter ever had a gradient")
+def nothing_learnt_is_said():
+    with pytest.warns(UserWarning, match="none of its parameters has a gradient"):
+        Linear(2, 3).initialize().finish_update(Adam())
+
+
 @mends("`remove_node`, `replace_node`")
 def unset_refs_are_skipped():
     child = noop()
@@ -108,6 +182,18 @@ def unset_refs_are_skipped():
     other = noop()
     assert parent.replace_node(parent.layers[0], other)
     assert parent.layers == [other]
+
+
+@mends("models unpickled, deep-copied, `copy.copy`")
+def no_id_is_given_twice():
+    model, optimizer = Linear(2, 3).initialize(), Adam()
+    for made, followed in (pickle.loads(pickle.dumps((model, optimizer))), copy.deepcopy((model, optimizer))):
+        assert made.id != model.id
+        model.inc_grad("W", numpy.ones((2, 3), "f"))
+        model.finish_update(optimizer)
+        assert not followed.mom1 or {key[0] for key in followed.mom1} == {made.id}
+    assert copy.copy(model).id != model.id
+    assert {key[0] for key in pickle.loads(pickle.dumps(optimizer)).mom1} == {model.id}
 
 
 @mends("`Model.copy`")

@@ -3,10 +3,15 @@
 Over 500 lines: one framework, whose wrappers share modules and helpers here.
 """
 
+import copy
 import gc
+import io
+import pickle
+import threading
 
 import numpy
 import pytest
+import srsly
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
@@ -340,7 +345,7 @@ def test_bytes_hold_nothing_but_tensors():
 
 def test_other_architectures_are_refused():
     data = models.torch_model().to_bytes()
-    with pytest.raises(RuntimeError, match="state_dict"):
+    with pytest.raises(ValueError, match="state_dict"):
         PyTorchWrapper(torch.nn.Linear(5, 3)).from_bytes(data)
 
 
@@ -496,3 +501,175 @@ def test_part_of_a_tree():
     losses = models.train(model, X, Y)
     assert losses[-1] < losses[0] / 10
     assert model.copy().predict(X).shape == Y.shape
+
+
+# -- The mode belongs to the call; training that cannot learn
+
+
+def dropping():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(4, 64), torch.nn.Dropout(0.5), torch.nn.Linear(64, 3))
+
+
+def test_predict_beside_training_drops_nothing():
+    model = PyTorchWrapper(dropping())
+    other = PyTorchWrapper(model.shims[0]._model)  # one module, two shims
+    inputs = numpy.ones((8, 4), "f")
+    expected = model.predict(inputs)
+    rounds, done = [], threading.Event()
+
+    def train():
+        while not done.is_set():
+            Y, backprop = model.begin_update(inputs)
+            assert not numpy.array_equal(Y, expected)
+            backprop(Y)
+            rounds.append(1)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    try:
+        for _ in range(60):
+            numpy.testing.assert_array_equal(other.predict(inputs), expected)
+    finally:
+        done.set()
+        thread.join()
+    assert rounds
+
+
+def test_a_call_inside_of_a_call_does_not_wait():
+    class Asks(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = dropping()
+            self.modes = []
+
+        def forward(self, x):
+            self.modes.append(self.training)
+            if len(self.modes) == 1:
+                model.predict(inputs)
+                self.modes.append(self.training)
+            return self.inner(x)
+
+    inputs = numpy.ones((2, 4), "f")
+    model = PyTorchWrapper(Asks())
+    model.begin_update(inputs)
+    assert model.shims[0]._model.modes == [True, False, True]
+
+
+def test_parts_computed_again_on_the_way_back_are_in_training_mode():
+    class Checkpointed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = dropping()
+            self.modes = []
+
+        def part(self, x):
+            self.modes.append(self.inner[1].training)
+            return self.inner(x)
+
+        def forward(self, x):
+            return torch.utils.checkpoint.checkpoint(self.part, x, use_reentrant=False)
+
+    model = PyTorchWrapper(Checkpointed())
+    inputs = numpy.ones((2, 4), "f")
+    Y, backprop = model.begin_update(inputs)
+    model.predict(inputs)
+    backprop(Y)
+    assert model.shims[0]._model.modes == [True, False, True]
+
+
+class Detached(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = torch.nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.inner(x).detach()
+
+
+def test_training_that_cannot_learn_says_so():
+    inputs = numpy.ones((2, 4), "f")
+    model = chain(Linear(4, 4), PyTorchWrapper(torch.nn.Linear(4, 3)))
+    model.layers[0].initialize()
+    for block in (torch.no_grad, torch.inference_mode):
+        with block(), pytest.raises(RuntimeError, match="inside of torch.no_grad") as caught:
+            model.begin_update(inputs)
+        assert "Layer: chain.1.pytorch" in caught.value.__notes__[0]
+        with block():
+            model.predict(inputs)
+    with pytest.raises(RuntimeError, match="all outputs of the module are detached"):
+        PyTorchWrapper(Detached()).begin_update(inputs)
+
+
+def test_what_is_frozen_on_purpose_is_silent():
+    table = torch.nn.Embedding(10, 4).requires_grad_(False)
+    model = chain(PyTorchWrapper(table), Linear(2, 4).initialize())
+    Y, backprop = model.begin_update(numpy.arange(5))
+    backprop(Y)
+    assert model.layers[1].has_grad("W")
+
+
+# -- Loads that fail change nothing
+
+
+@pytest.mark.parametrize("make", [dropping, lambda: torch.nn.BatchNorm1d(4)])
+def test_a_state_that_does_not_fit_changes_nothing(make):
+    model = PyTorchWrapper(make())
+    shim = model.shims[0]
+    before = model.to_bytes()
+    state = {name: tensor + 1 for name, tensor in shim._model.state_dict().items()}
+    last = list(state)[-2]
+    wide = {**state, last: torch.zeros(9, 9)}
+    missing = {name: tensor for name, tensor in state.items() if name != last}
+    for wrong in (wide, missing, {**state, "other": torch.ones(1)}, [1], {name: "x" for name in state}):
+        buffer = io.BytesIO()
+        torch.save(wrong, buffer)
+        data = srsly.msgpack_dumps({"config": {"new": 1}, "state": buffer.getvalue()})
+        for load in (shim.from_bytes, lambda data: model.from_dict({**model.to_dict(), "shims": [[data]]})):
+            with pytest.raises(ValueError, match="PyTorchShim"):
+                load(data)
+            assert model.to_bytes() == before
+    for junk in (
+        b"",
+        b"garbage",
+        srsly.msgpack_dumps({"config": {}}),
+        srsly.msgpack_dumps({"config": {}, "state": b"x"}),
+    ):
+        with pytest.raises(ValueError, match="PyTorchShim"):
+            shim.from_bytes(junk)
+        assert model.to_bytes() == before
+
+
+def test_two_modules_of_which_the_second_does_not_fit():
+    first, second = PyTorchWrapper(torch.nn.Linear(4, 3)), PyTorchWrapper(torch.nn.Linear(3, 2))
+    model = chain(first, second)
+    other = chain(PyTorchWrapper(torch.nn.Linear(4, 3)), PyTorchWrapper(torch.nn.Linear(3, 5)))
+    before = model.to_bytes()
+    with pytest.raises(ValueError, match=r"layer 'chain.1.pytorch'.*has shape \(5"):
+        model.from_bytes(other.to_bytes())
+    assert model.to_bytes() == before
+
+
+@pytest.mark.parametrize("how", ["pickle", "deepcopy"])
+def test_a_module_and_its_optimizer_go_on_with_the_same_bits(how):
+    make = {"pickle": lambda pair: pickle.loads(pickle.dumps(pair)), "deepcopy": copy.deepcopy}[how]
+    model, optimizer = PyTorchWrapper(torch.nn.Linear(4, 3)), Adam(0.1)
+
+    def step(model, optimizer):
+        Y, backprop = model.begin_update(numpy.ones((2, 4), "f"))
+        backprop(Y)
+        model.finish_update(optimizer)
+        return model.predict(numpy.ones((2, 4), "f"))
+
+    step(model, optimizer)
+    model2, optimizer2 = make((model, optimizer))
+    assert model2.shims[0].id != model.shims[0].id
+    numpy.testing.assert_array_equal(step(model2, optimizer2), step(model, optimizer))
+
+
+def test_gradients_are_cleared():
+    model = PyTorchWrapper(torch.nn.Linear(4, 3))
+    Y, backprop = model.begin_update(numpy.ones((2, 4), "f"))
+    backprop(Y)
+    model.clear_gradients()
+    assert all(parameter.grad is None for parameter in model.shims[0]._model.parameters())

@@ -9,11 +9,12 @@ import importlib
 import sys
 import threading
 from contextvars import ContextVar
-from typing import Any, Dict, Optional, cast
+from typing import Any, ContextManager, Dict, Optional, cast
 
 import numpy
 
 from .. import _incidental, compat
+from .._blocks import Blocks
 from ..config import registry
 from . import _cupy_allocators
 from ._kernels.levels import get_num_threads, set_num_threads  # type: ignore[import-not-found]  # noqa: F401
@@ -99,20 +100,15 @@ def get_array_ops(arr) -> Ops:
     return NumpyOps()
 
 
-@contextlib.contextmanager
-def use_ops(name: str, **kwargs):
+def use_ops(name: str, **kwargs) -> ContextManager[None]:
     """Use a backend, by its name, inside a `with` block."""
-    previous = get_current_ops()
-    set_current_ops(get_ops(name, **kwargs))
-    try:
-        yield
-    finally:
-        set_current_ops(previous)
+    get_current_ops()  # (one to come back to)
+    return _blocks.set(get_ops(name, **kwargs))
 
 
 def get_current_ops() -> Ops:
     """The backend of this context; the default CPU backend if none was set."""
-    ops = context_ops.get()
+    ops = _blocks.get()
     if ops is None:
         ops = get_ops("cpu")
         set_current_ops(ops)
@@ -121,8 +117,16 @@ def get_current_ops() -> Ops:
 
 def set_current_ops(ops: Ops) -> None:
     """Set the backend of this context."""
+    _blocks.leave_ended()
+    _assign_ops(ops)
+
+
+def _assign_ops(ops: Ops) -> None:
     context_ops.set(ops)
     _get_thread_state().ops = ops
+
+
+_blocks = Blocks(context_ops, _assign_ops)
 
 
 def contextvars_eq_thread_ops() -> bool:

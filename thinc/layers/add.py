@@ -2,6 +2,7 @@ from typing import Any, Callable, Optional, Tuple, TypeVar, Union, cast
 
 from ..config import registry
 from ..model import Model
+from ..model._tree import holds
 from ..types import ArrayXd, ListXd, Padded, Ragged, XY_XY_OutT
 from ..util import get_width
 from ._sums import total
@@ -17,9 +18,9 @@ OutT = TypeVar("OutT", bound=Union[ArrayXd, ListXd, Ragged, Padded])
 def add(layer1: Model[InT, OutT], layer2: Model[InT, OutT], *layers: Model) -> Model[InT, XY_XY_OutT]:
     """Y = f(X) + g(X) + ...; lists item by item, Ragged and Padded by their data.
 
-    Where the first layer is a sum already, the others are added to that same object.
+    Where the first layer is a sum already, the others are added to that same object, unless they hold it.
     """
-    if layer1._func is forward:
+    if layer1._func is forward and not any(holds(layer, layer1) for layer in (layer2, *layers)):
         layer1.layers.extend((layer2, *layers))
         return cast(Model[InT, XY_XY_OutT], layer1)
     all_layers = (layer1, layer2, *layers)

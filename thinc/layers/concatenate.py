@@ -4,6 +4,7 @@ from typing import Any, Callable, Optional, Sequence, Tuple, TypeVar, Union, cas
 from ..backends import Ops
 from ..config import registry
 from ..model import Model
+from ..model._tree import holds
 from ..types import Array2d, Padded, Ragged, XY_XY_OutT
 from ..util import get_width
 from ._sums import total
@@ -28,7 +29,7 @@ def concatenate(*layers: Model) -> Model[InT, XY_XY_OutT]:
         return cast(Model[InT, XY_XY_OutT], noop())
     elif len(layers) == 1:
         return layers[0]
-    elif layers[0]._func is forward:
+    elif layers[0]._func is forward and not any(holds(layer, layers[0]) for layer in layers[1:]):
         layers[0].layers.extend(layers[1:])
         return layers[0]
     dims: dict = {"nO": None}

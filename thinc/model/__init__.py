@@ -7,17 +7,18 @@ Over 500 lines: the methods of one class, which are the interface; longer ones s
 the files beside this one.
 """
 
-import copy
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import (
     TYPE_CHECKING,
     Any,
     Callable,
     ClassVar,
+    ContextManager,
     Dict,
     Generic,
     Iterable,
+    Iterator,
     List,
     Optional,
     Sequence,
@@ -26,13 +27,14 @@ from typing import (
     Union,
 )
 
-from .. import compat
+from .. import _identity, compat
 from .._array_types import ParamXd
 from ..backends import CupyOps, NumpyOps, Ops, ParamServer, get_current_ops
 from ..backends._updates import UpdateError
-from ..util import DATA_VALIDATION, validate_fwd_input_output
-from . import _safetensors, _serialize
-from ._errors import MissingError, describe_dims, note_layer
+from ..util import DATA_VALIDATION, validate_fwd_input_output, validates  # noqa: F401  (the first is passed on)
+from . import _copies, _load, _safetensors, _serialize
+from ._errors import MissingError, check_answer, describe_dims, note_layer, warn_of_no_gradient
+from ._guards import Backprop, Replaced  # type: ignore[import-not-found]  # compiled
 from ._operators import Operators, context_operators  # noqa: F401  (passed on)
 from ._serialize import deserialize_attr, serialize_attr
 from ._shapes import check_shape
@@ -40,8 +42,10 @@ from ._summary import Summary, one_line, summarize
 from ._tree import (
     _ModelT,  # noqa: F401  (passed on)
     change_attr_values,
+    holds,
     remove_node,
     replace_node,
+    replace_nodes,
     set_dropout_rate,
     walk_bfs,
     walk_dfs,
@@ -114,12 +118,16 @@ class Model(Operators, Generic[InT, OutT]):
         self._layers = list(layers)
         self._shims = list(shims)
         self._has_params = dict.fromkeys(params)
-        with Model.global_id_lock:
-            Model.global_id += 1
-            self.id = Model.global_id
+        self.id = Model._new_id()
         for key, value in params.items():
             if value is not None:
                 self.set_param(key, value)
+
+    @staticmethod
+    def _new_id() -> int:
+        with Model.global_id_lock:
+            Model.global_id += 1
+            return Model.global_id
 
     @property
     def layers(self) -> List["Model"]:
@@ -253,6 +261,14 @@ class Model(Operators, Generic[InT, OutT]):
         """Add to the gradient; the first time, start with a copy of `value`."""
         self._params.inc_grad(self.id, name, value)
 
+    def clear_gradients(self) -> None:
+        """Drop all gradients of the tree, e.g. those that a failed backward pass left."""
+        for node in self.walk():
+            node._params._grads.clear()
+            for shim in node._shims:
+                if hasattr(shim, "clear_gradients"):
+                    shim.clear_gradients()
+
     def get_gradients(self) -> Dict[Tuple[int, str], Tuple[ParamXd, ParamXd]]:
         """(param, gradient) by (node id, name), over the tree."""
         return {
@@ -283,7 +299,7 @@ class Model(Operators, Generic[InT, OutT]):
 
     def set_ref(self, name: str, value: Optional["Model"]) -> None:
         """ValueError if the node is not part of this tree. None unsets."""
-        if value is not None and all(node is not value for node in self.walk()):
+        if value is not None and not holds(self, value):
             raise ValueError(
                 f"Cannot add reference '{name}' to a node not in tree: '{value.name}' "
                 f"is not among the layers of '{self.name}'"
@@ -295,15 +311,24 @@ class Model(Operators, Generic[InT, OutT]):
     def __call__(self, X: InT, is_train: bool) -> Tuple[OutT, Callable]:
         """Run the forward function: (Y, backprop)."""
         try:
-            return self._func(self, X, is_train=is_train)
+            answer = self._func(self, X, is_train=is_train)
+            if type(answer) is tuple and len(answer) == 2:
+                return answer
+            return check_answer(answer, self)
         except Exception as error:
             note_layer(error, self, X)
             raise
 
     def begin_update(self, X: InT) -> Tuple[OutT, Callable[[OutT], InT]]:
-        """Run on a training batch: (Y, backprop)."""
+        """Run on a training batch: (Y, backprop).
+
+        What fails in the callback says in which layer. Gradients that it had added by
+        then stay: `clear_gradients` drops them.
+        """
         try:
-            return self._func(self, X, is_train=True)
+            answer = self._func(self, X, is_train=True)
+            Y, backprop = answer if type(answer) is tuple and len(answer) == 2 else check_answer(answer, self)
+            return Y, Backprop(backprop, self, Y)
         except Exception as error:
             note_layer(error, self, X)
             raise
@@ -311,7 +336,10 @@ class Model(Operators, Generic[InT, OutT]):
     def predict(self, X: InT) -> OutT:
         """Run without training: Y."""
         try:
-            return self._func(self, X, is_train=False)[0]
+            answer = self._func(self, X, is_train=False)
+            if type(answer) is tuple and len(answer) == 2:
+                return answer[0]
+            return check_answer(answer, self)[0]
         except Exception as error:
             note_layer(error, self, X)
             raise
@@ -323,7 +351,7 @@ class Model(Operators, Generic[InT, OutT]):
         annotations of the forward function.
         """
         try:
-            if DATA_VALIDATION.get():
+            if validates():
                 validate_fwd_input_output(self.name, self._func, X, Y)
             if self.init is not None:
                 self.init(self, X=X, Y=Y)
@@ -333,8 +361,13 @@ class Model(Operators, Generic[InT, OutT]):
         return self
 
     def finish_update(self, optimizer: "Optimizer") -> None:
-        """Update all parameters that have a gradient, which becomes 0; those of shims first."""
+        """Update all parameters that have a gradient, which becomes 0; those of shims first.
+
+        A warning if the tree has parameters and none of them ever had a gradient.
+        """
         nodes = list(self.walk())
+        if not any(node._params._grads or node._shims or node._params.proxy for node in nodes):
+            warn_of_no_gradient(self)
         for node in nodes:
             for shim in node._shims:
                 shim.finish_update(optimizer)
@@ -345,28 +378,26 @@ class Model(Operators, Generic[InT, OutT]):
         self._func = forward
         self.init = init
 
-    @contextmanager
-    def use_params(self, params: Dict[Tuple[int, str], ParamXd]):
+    def use_params(self, params: Dict[Tuple[int, str], ParamXd]) -> ContextManager[None]:
         """Work with other parameters inside a block, e.g. `optimizer.averages`.
 
         Keys are (node id, name); those that are not in this tree are ignored. The old
-        parameters come back at the end, also after an exception.
+        parameters come back at the end, also after an exception or a Ctrl-C.
         """
-        backup = []
-        try:
-            with ExitStack() as stack:
-                for node in self.walk():
-                    for name in node._has_params:
-                        key = (node.id, name)
-                        if key in params:
-                            backup.append((node, name, node.get_param(name)))
-                            node.set_param(name, params[key])
-                    for shim in node._shims:
-                        stack.enter_context(shim.use_params(params))
-                yield
-        finally:
-            for node, name, param in backup:
-                node.set_param(name, param)
+        entries: List[Any] = []
+        contexts: List[Any] = []
+        for node in self.walk():
+            for name in node._has_params:
+                key = (node.id, name)
+                if key in params:
+                    node.get_param(name)  # (says so if there is none)
+                    check_shape(node, name, params[key])
+                    if node._params.proxy is None:
+                        entries.append((node._params._params, key, params[key]))
+                    else:
+                        contexts.append(_use_param(node, name, params[key]))
+            contexts.extend(shim.use_params(params) for shim in node._shims)
+        return Replaced(entries, contexts)
 
     # -- Looking at it
 
@@ -400,29 +431,17 @@ class Model(Operators, Generic[InT, OutT]):
             return walk_dfs(self, post_order=True)
         raise ValueError(f"Invalid order: expected 'bfs', 'dfs_pre' or 'dfs_post', got {order!r}")
 
-    # (these two stand in _tree.py)
+    # (these stand in _tree.py)
     remove_node = remove_node
     replace_node = replace_node
+    replace_nodes = replace_nodes
 
-    def copy(self: SelfT) -> SelfT:
-        """A copy with new ids, own parameters, gradients and attrs.
-
-        Forward and init functions are shared. A layer or shim that occurs twice is
-        copied once. Refs into the tree point into the copy; others become unset.
-        """
-        nodes = list(self.walk())
-        shims: Dict[int, Any] = {}
-        copies: Dict[int, Model] = {}
-        for node in nodes:
-            for shim in node._shims:
-                if id(shim) not in shims:
-                    shims[id(shim)] = shim.copy()
-            copies[id(node)] = _copy_node(node, [shims[id(s)] for s in node._shims])
-        for node in nodes:
-            twin = copies[id(node)]
-            twin._layers.extend(copies[id(layer)] for layer in node._layers)
-            twin._refs.update((name, copies.get(id(ref))) for name, ref in node._refs.items())
-        return copies[id(self)]  # type: ignore[return-value]  # Model, as documented
+    # (these stand in _copies.py)
+    copy = _copies.copy_tree
+    __copy__ = _copies.copy_node
+    __deepcopy__ = _copies.deepcopy_tree
+    __getstate__ = _copies.get_state
+    __setstate__ = _copies.set_state
 
     def to_gpu(self, gpu_id: int) -> None:
         """Move the tree to a CUDA device, in place."""
@@ -435,29 +454,49 @@ class Model(Operators, Generic[InT, OutT]):
         self._to_ops(NumpyOps())
 
     def _to_ops(self, ops: Ops) -> None:
-        for node in self.walk():
-            node.ops = ops
+        """All arrays are converted before the first is stored: a device may be too small."""
+        nodes = list(self.walk())
+        params, grads = [], []
+        for node in nodes:
             for name in node._has_params:
                 if node.has_param(name):
-                    node.set_param(name, ops.asarray_f(node.get_param(name)))
+                    params.append((node, name, ops.asarray_f(node.get_param(name))))
                 if node.has_grad(name):
-                    node.set_grad(name, ops.asarray_f(node.get_grad(name)))
+                    grads.append((node, name, ops.asarray_f(node.get_grad(name))))
+        for node in nodes:
             for shim in node._shims:
                 shim.to_device(ops.device_type, ops.device_id)
+        for node in nodes:
+            node.ops = ops
+        for node, name, array in params:
+            node.set_param(name, array)
+        for node, name, array in grads:
+            node.set_grad(name, array)
 
-    # -- Serialization: these are methods that stand in _serialize.py and _safetensors.py
+    # -- Serialization: these are methods that stand in _serialize.py, _load.py and _safetensors.py
 
     to_dict = _serialize.to_dict
-    from_dict = _serialize.from_dict
-    can_from_dict = _serialize.can_from_dict
+    from_dict = _load.from_dict
+    can_from_dict = _load.can_from_dict
     to_bytes = _serialize.to_bytes
-    from_bytes = _serialize.from_bytes
-    can_from_bytes = _serialize.can_from_bytes
+    from_bytes = _load.from_bytes
+    can_from_bytes = _load.can_from_bytes
     to_disk = _serialize.to_disk
     from_disk = _serialize.from_disk
     can_from_disk = _serialize.can_from_disk
     to_safetensors = _safetensors.to_safetensors
     from_safetensors = _safetensors.from_safetensors
+
+
+@contextmanager
+def _use_param(node: Model, name: str, value: ParamXd) -> Iterator[None]:
+    """A parameter that lives elsewhere, replaced for a while."""
+    before = node.get_param(name)
+    try:
+        node.set_param(name, value)
+        yield
+    finally:
+        node.set_param(name, before)
 
 
 def _update_params(nodes: List[Model], optimizer: "Optimizer") -> None:
@@ -483,23 +522,7 @@ def _update_params(nodes: List[Model], optimizer: "Optimizer") -> None:
             node.set_param(name, new)
 
 
-def _copy_node(node: Model, shims: List[Any]) -> Model:
-    """A copy of one node without its layers and refs."""
-    params = {name: copy.deepcopy(node.maybe_get_param(name)) for name in node.param_names}
-    twin: Model = Model(
-        node.name,
-        node._func,
-        dims=node._dims,
-        params=params,
-        shims=shims,
-        attrs=copy.deepcopy(node._attrs),
-        ops=node.ops,  # type: ignore[arg-type]  # the parameter names two of the Ops
-    )
-    twin.init = node.init
-    for name in node.grad_names:
-        twin.set_grad(name, copy.deepcopy(node.get_grad(name)))
-    return twin
-
+_identity.last_node = lambda: Model.global_id
 
 __all__ = [
     "Model",

@@ -1,8 +1,9 @@
 """Operators on models that the user defines, for one block of code at a time."""
 
-from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Callable, Dict
+from typing import TYPE_CHECKING, Any, Callable, ContextManager, Dict
+
+from .._blocks import Blocks
 
 if TYPE_CHECKING:
     from . import Model
@@ -12,6 +13,7 @@ context_operators: ContextVar[Dict[str, Callable]] = ContextVar(
     "context_operators",
     default={},  # noqa: B039
 )
+_blocks = Blocks(context_operators)
 
 
 class Operators:
@@ -26,17 +28,12 @@ class Operators:
     _context_operators = context_operators
 
     @classmethod
-    @contextmanager
-    def define_operators(cls, operators: Dict[str, Callable]):
+    def define_operators(cls, operators: Dict[str, Callable]) -> ContextManager[None]:
         """Bind operators inside a block: {">>": chain} makes `a >> b` a chain.
 
         A nested block sees only its own. Other threads see none.
         """
-        token = cls._context_operators.set(dict(operators))
-        try:
-            yield
-        finally:
-            cls._context_operators.reset(token)
+        return _blocks.set(dict(operators))
 
     def __add__(self, other: Any) -> "Model":
         return _operate("+", self, other)
@@ -82,7 +79,7 @@ class Operators:
 
 
 def _operate(operator: str, left: Any, right: Any) -> "Model":
-    operators = context_operators.get()
+    operators = _blocks.get()
     if operator not in operators:
         raise TypeError(
             f"Undefined operator: {operator} (left operand: model '{left.name}'). Bind "

@@ -1,4 +1,4 @@
-"""Models to and from dicts, bytes and files.
+"""Models to and from dicts, bytes and files; the reading of it is in _load.py.
 
 The format is a dict of four lists, each with one entry per node in breadth-first order:
 "nodes" (name, dims, refs as node numbers), "attrs" (each value serialised by itself),
@@ -90,86 +90,6 @@ def _attrs_to_dict(node: "Model") -> Dict[str, bytes]:
     return attrs
 
 
-def from_dict(self: "Model", msg: Dict) -> "Model":
-    """ValueError if the tree has another number of nodes or a dim conflicts."""
-    if "nodes" not in msg:
-        raise ValueError(
-            f"Cannot load into model '{self.name}': expected a dict made by "
-            f"Model.to_dict, but there is no entry 'nodes'"
-        )
-    nodes = list(self.walk())
-    if len(msg["nodes"]) != len(nodes):
-        raise ValueError(
-            f"Cannot deserialize model '{self.name}': mismatched structure. The data "
-            f"has {len(msg['nodes'])} layers, the model {len(nodes)}. Build the model "
-            f"with the same code and arguments as the one that was saved"
-        )
-    for i, node in enumerate(nodes):
-        info = msg["nodes"][i]
-        node.name = info["name"]
-        for name, size in info["dims"].items():
-            if size is not None:
-                node.set_dim(name, size)
-        for name, number in info["refs"].items():
-            node._refs[name] = None if number is None else nodes[number]
-        for name, value in msg["attrs"][i].items():
-            node.attrs[name] = deserialize_attr(node.attrs.get(name), value, name, node)
-        for name, array in msg["params"][i].items():
-            param: Any = None
-            if array is not None:  # copied: it may be a read-only view of the message
-                param = node.ops.alloc(array.shape, dtype=array.dtype, zeros=False)
-                param[...] = node.ops.asarray(array)
-            node.set_param(name, param)
-        shim_data = msg["shims"][i]
-        if len(shim_data) > len(node.shims):
-            raise ValueError(
-                f"Cannot load layer '{node.name}': the data has {len(shim_data)} shims, the layer {len(node.shims)}"
-            )
-        for shim, data in zip(node.shims, shim_data):
-            shim.from_bytes(data)
-    return self
-
-
-def can_from_dict(self: "Model", msg: Dict, *, strict: bool = True) -> bool:
-    if not isinstance(msg, dict) or "nodes" not in msg:
-        return False
-    nodes = list(self.walk())
-    if len(msg["nodes"]) != len(nodes):
-        return False
-    return all(
-        _can_load_node(
-            node,
-            info=msg["nodes"][i],
-            attrs=msg["attrs"][i],
-            params=msg["params"][i],
-            shims=msg["shims"][i],
-            strict=strict,
-        )
-        for i, node in enumerate(nodes)
-    )
-
-
-def _can_load_node(node: "Model", *, info: Dict, attrs: Dict, params: Dict, shims: List, strict: bool) -> bool:
-    if strict and info["name"] != node.name:
-        return False
-    if len(shims) != len(node.shims):
-        return False
-    for name, size in info["dims"].items():
-        known = node.has_dim(name)
-        if known is False or (known and node.get_dim(name) != size):
-            return False
-    for name, array in params.items():
-        known = node.has_param(name)
-        if known is False:
-            return False
-        if known and array is not None and node.get_param(name).shape != array.shape:
-            return False
-    if strict:
-        here = _attrs_to_dict(node)
-        return all(here.get(name, data) == data for name, data in attrs.items())
-    return True
-
-
 def to_bytes(self: "Model") -> bytes:
     """ValueError if something in the model does not serialize, or is larger than msgpack can hold."""
 
@@ -187,19 +107,6 @@ def to_bytes(self: "Model") -> bytes:
     return compat.srsly.msgpack_dumps(convert_recursive(is_xp_array, to_numpy, self.to_dict()))
 
 
-def from_bytes(self: "Model", bytes_data: bytes) -> "Model":
-    msg = compat.srsly.msgpack_loads(bytes_data)
-    return self.from_dict(convert_recursive(is_xp_array, self.ops.asarray, msg))
-
-
-def can_from_bytes(self: "Model", bytes_data: bytes, *, strict: bool = True) -> bool:
-    try:
-        msg = compat.srsly.msgpack_loads(bytes_data)
-    except ValueError:
-        return False
-    return self.can_from_dict(msg, strict=strict)
-
-
 def to_disk(self: "Model", path: PathT) -> None:
     write_atomically(path, self.to_bytes())
 
@@ -212,7 +119,9 @@ def from_disk(self: "Model", path: PathT) -> "Model":
 
 def can_from_disk(self: "Model", path: PathT, *, strict: bool = True) -> bool:
     source = Path(path) if isinstance(path, str) else path
-    if source.is_dir() or not source.exists():
+    try:
+        with source.open("rb") as file:
+            data = file.read()
+    except OSError:
         return False
-    with source.open("rb") as file:
-        return self.can_from_bytes(file.read(), strict=strict)
+    return self.can_from_bytes(data, strict=strict)

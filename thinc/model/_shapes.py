@@ -46,17 +46,18 @@ def describe_shape(expected: List[Optional[int]]) -> str:
     return f"({', '.join('any' if want is None else str(want) for want in expected)}{',' * (len(expected) == 1)})"
 
 
-def check_shape(model: "Model", name: str, value: Any) -> None:
-    """ValueError unless the array has the shape that the dims say."""
-    expected = expected_shape(model, name)
+def check_shape(model: "Model", name: str, value: Any, dims: Optional[Dict[str, Any]] = None) -> None:
+    """ValueError unless the array has the shape that the dims (by default the model's) say."""
+    dims = model._dims if dims is None else dims
+    expected = expected_shape(model, name, dims)
     if expected is None:
         return
     shape = tuple(getattr(value, "shape", ()))
     if is_shape(expected, shape):
         return
     wanted = describe_shape(expected)
-    dims = ", ".join(f"{dim}={size}" for dim, size in model._dims.items())
+    said = ", ".join(f"{dim}={size}" for dim, size in dims.items())
     raise ValueError(
-        f"Parameter '{name}' of layer '{model.name}': expected shape {wanted} as its dims say ({dims}), got {shape}. "
+        f"Parameter '{name}' of layer '{model.name}': expected shape {wanted} as its dims say ({said}), got {shape}. "
         "Build the layer with other dims, or give an array of that shape"
     )

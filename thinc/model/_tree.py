@@ -4,7 +4,9 @@ The functions whose first argument is called `self` are methods of `Model`.
 """
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Set, TypeVar
+from itertools import repeat
+from operator import is_
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Set, TypeVar
 
 if TYPE_CHECKING:
     from . import Model
@@ -62,18 +64,30 @@ def replace_node(self: "Model", old: "Model", new: "Model") -> bool:
     """Put `new` wherever `old` occurs, in layers and in refs. `new` may hold `old`.
 
     Returns whether `old` is in the tree. The root has nothing above it in which it
-    could be replaced.
+    could be replaced. For many nodes at once `replace_nodes` takes one walk.
     """
-    seen = False
-    for node in list(self.walk(order="dfs_post")):
-        if node is old:
-            seen = True
-            continue
-        node._layers = [new if layer is old else layer for layer in node._layers]
-        for name, ref in node._refs.items():
-            if ref is old:
-                node._refs[name] = new
-    return seen
+    nodes = list(self.walk(order="dfs_post"))
+    _put(nodes, {id(old): new})
+    return any(node is old for node in nodes)
+
+
+def replace_nodes(self: "Model", mapping: Dict["Model", "Model"]) -> None:
+    """As replace_node for each pair of old and new, in one walk over the tree as it is before."""
+    _put(list(self.walk()), {id(old): new for old, new in mapping.items()})
+
+
+def _put(nodes: List["Model"], new: Dict[int, "Model"]) -> None:
+    """Replace layers and refs of these nodes, by id of the old ones; not what a node says of itself."""
+    for node in nodes:
+        layers = [layer if layer is node else new.get(id(layer), layer) for layer in node._layers]
+        refs = {name: ref if ref is node else new.get(id(ref), ref) for name, ref in node._refs.items()}
+        node._layers, node._refs = layers, refs
+
+
+def holds(tree: "Model", node: "Model") -> bool:
+    """Whether a node is part of a tree."""
+    # Most are asked about layers of the root itself.
+    return tree is node or any(map(is_, tree._layers, repeat(node))) or any(each is node for each in tree.walk())
 
 
 def change_attr_values(model: _ModelT, mapping: Dict[str, Dict[str, Any]]) -> _ModelT:
@@ -99,6 +113,5 @@ def set_dropout_rate(model: _ModelT, drop: float, attrs=["dropout_rate"]) -> _Mo
 
 def wrap_model_recursive(model: "Model", wrapper: Callable[["Model"], _ModelT]) -> _ModelT:
     """Wrap every node of the tree, e.g. in a layer that logs; returns the new root."""
-    for node in list(model.walk()):
-        model.replace_node(node, wrapper(node))
+    model.replace_nodes({node: wrapper(node) for node in model.walk()})
     return wrapper(model)

@@ -8,7 +8,7 @@ import numpy
 from .. import compat
 from ..optimizers import Optimizer
 from ..types import ArgsKwargs, ArrayXd
-from ..util import assert_jax_installed, jax2xp, xp2jax
+from ..util import assert_jax_installed, jax2xp, unpack, xp2jax
 from .shim import Shim
 
 
@@ -117,6 +117,9 @@ class JaxShim(Shim):
         new = xp2jax(value).astype(leaf.dtype).reshape(leaf.shape)
         return compat.jax.device_put(new, leaf.sharding)
 
+    def clear_gradients(self) -> None:
+        self._grads = None
+
     @contextmanager
     def use_params(self, params) -> Iterator[None]:
         """Parameters replaced for a while, keyed (id, path) or "jax_{id}_{path}"."""
@@ -140,7 +143,9 @@ class JaxShim(Shim):
         return copied
 
     def __deepcopy__(self, memo: Any) -> "JaxShim":
-        return self.copy()
+        copied = self.copy()
+        copied.id = self._restored_id(memo)
+        return copied
 
     def to_device(self, device_type: str, device_id: int):
         if device_type not in ("cpu", "gpu"):
@@ -158,19 +163,18 @@ class JaxShim(Shim):
 
     def from_bytes(self, bytes_data):
         """Load arrays into parameters of the same structure, else ValueError."""
-        message = compat.srsly.msgpack_loads(bytes_data)
+        message = unpack(bytes_data, "JaxShim", "a shim as to_bytes makes it", "config", "params")
         arrays = message["params"]
-        if set(arrays) != set(self._names):
+        if not isinstance(arrays, dict) or set(arrays) != set(self._names):
             raise ValueError(
-                f"JaxShim: the data has the parameters {sorted(arrays)}, the function {sorted(self._names)}"
+                f"JaxShim: the data has the parameters {sorted(map(str, arrays))}, the function {sorted(self._names)}"
             )
         leaves = []
         for name, leaf in zip(self._names, self._leaves):
             value = arrays[name]
-            if tuple(value.shape) != leaf.shape:
-                raise ValueError(
-                    f"JaxShim: parameter {name} has shape {tuple(value.shape)} in the data, {leaf.shape} here"
-                )
+            if not isinstance(value, numpy.ndarray) or tuple(value.shape) != leaf.shape:
+                there = getattr(value, "shape", None)
+                raise ValueError(f"JaxShim: parameter {name} has shape {there} in the data, {leaf.shape} here")
             leaves.append(self._like(leaf, value))
         self.cfg = message["config"]
         self._leaves = leaves

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Iterator, List
 from .. import compat
 from ..optimizers import Optimizer
 from ..types import ArgsKwargs, FloatsXd
-from ..util import convert_recursive, get_array_module, is_mxnet_array, mxnet2xp, xp2mxnet
-from .shim import Shim, _next_id
+from ..util import convert_recursive, get_array_module, is_mxnet_array, mxnet2xp, say, unpack, xp2mxnet
+from .shim import Shim
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -64,6 +64,10 @@ class MXNetShim(Shim):
         for parameter in parameters:
             parameter.zero_grad()
 
+    def clear_gradients(self) -> None:
+        for parameter in self._trained():
+            parameter.zero_grad()
+
     @contextmanager
     def use_params(self, params) -> Iterator[None]:
         """All parameters replaced for a while, if `params` has the vector (id,
@@ -77,7 +81,10 @@ class MXNetShim(Shim):
             self._set_vector(vector)
             yield
         finally:
-            self._set_vector(backup)
+            try:
+                self._set_vector(backup)
+            finally:  # once more: the first time may have been interrupted
+                self._set_vector(backup)
 
     def _trained(self) -> List[Any]:
         parameters = self._model.collect_params().values()
@@ -104,7 +111,6 @@ class MXNetShim(Shim):
         if ctx is None:
             ctx = compat.mxnet.current_context()
         copied = copy.copy(self)
-        copied.id = _next_id()
         copied.cfg = copy.deepcopy(self.cfg)
         copied._model = copy.deepcopy(self._model)
         copied._model.initialize(ctx=ctx, force_reinit=True)
@@ -125,9 +131,15 @@ class MXNetShim(Shim):
         return compat.srsly.msgpack_dumps({"config": self.cfg, "state": _parameter_bytes(self._model)})
 
     def from_bytes(self, bytes_data):
-        message = compat.srsly.msgpack_loads(bytes_data)
+        message = unpack(bytes_data, "MXNetShim", "a block as to_bytes makes it", "config", "state")
+        ctx = compat.mxnet.current_context()
+        before = _parameter_bytes(self._model)
+        try:
+            _load_parameters(self._model, message["state"], ctx)
+        except Exception as error:
+            _load_parameters(self._model, before, ctx)
+            raise ValueError(f"MXNetShim: the block refuses the parameters ({say(error)})") from error
         self.cfg = message["config"]
-        _load_parameters(self._model, message["state"], compat.mxnet.current_context())
         return self
 
 

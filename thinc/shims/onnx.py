@@ -8,7 +8,7 @@ import numpy
 from .. import compat
 from ..optimizers import Optimizer
 from ..types import ArgsKwargs
-from ..util import assert_onnxruntime_installed
+from ..util import assert_onnxruntime_installed, say, unpack
 from .shim import Shim
 
 # The names of ONNX Runtime's types that differ from NumPy's.
@@ -40,11 +40,11 @@ class OnnxShim(Shim):
             self._load(data)
 
     def _load(self, data: bytes) -> None:
-        self._model = data
-        self._session = compat.onnxruntime.InferenceSession(
+        session = compat.onnxruntime.InferenceSession(
             data, sess_options=self._session_options, providers=self._providers
         )
-        self._inputs: List[Any] = self._session.get_inputs()
+        self._inputs: List[Any] = session.get_inputs()
+        self._model, self._session = data, session
 
     def __call__(self, inputs, is_train: bool):
         return self.predict(inputs), _no_backprop
@@ -83,7 +83,9 @@ class OnnxShim(Shim):
         return copied
 
     def __deepcopy__(self, memo: Any) -> "OnnxShim":
-        return self.copy()
+        copied = self.copy()
+        copied.id = self._restored_id(memo)
+        return copied
 
     def to_device(self, device_type: str, device_id: int):
         """Run on a device from now on, if ONNX Runtime was built for it."""
@@ -95,19 +97,26 @@ class OnnxShim(Shim):
         else:
             raise ValueError(f"Invalid device_type: {device_type}. Try 'cpu' or 'gpu'")
         if providers != self._providers:
-            self._providers = providers
-            if self._session is not None:
-                self._load(self._model)
+            before, self._providers = self._providers, providers
+            try:
+                if self._session is not None:
+                    self._load(self._model)
+            except BaseException:
+                self._providers = before
+                raise
 
     def to_bytes(self):
         """The config and the graph, as msgpack."""
         return compat.srsly.msgpack_dumps({"config": self.cfg, "model": self._model})
 
     def from_bytes(self, bytes_data):
-        message = compat.srsly.msgpack_loads(bytes_data)
-        self.cfg = message["config"]
+        message = unpack(bytes_data, "OnnxShim", "a graph as to_bytes makes it", "config", "model")
         if message["model"] is not None:
-            self._load(message["model"])
+            try:
+                self._load(message["model"])
+            except Exception as error:
+                raise ValueError(f"OnnxShim: the bytes hold no graph of ONNX ({say(error)})") from error
+        self.cfg = message["config"]
         return self
 
 

@@ -3,8 +3,10 @@
 import contextlib
 import itertools
 import threading
+import weakref
+from collections import deque
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterator, Optional
 
 from .. import compat
 from ..backends import CupyOps, context_pools, get_current_ops, set_gpu_allocator
@@ -15,7 +17,9 @@ from ..util import (
     convert_recursive,
     get_torch_default_device,
     iterate_recursive,
+    say,
     torch2xp,
+    unpack,
     xp2torch,
 )
 from .pytorch_grad_scaler import PyTorchGradScaler
@@ -24,8 +28,55 @@ from .shim import Shim
 if TYPE_CHECKING:
     import torch
 
-# One for all shims: it is held for an instant, and a shim must stay copyable.
-_MODE_LOCK = threading.Lock()
+
+class _Mode:
+    """The mode of a module, training or evaluation, which belongs to the calls that run in it.
+
+    Calls in one mode run side by side. One in the other mode waits until they are done, and those that come later
+    queue up behind it. A call inside a call of the same thread never waits.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running: Dict[int, int] = {}  # calls by thread
+        self._queue: Deque[object] = deque()
+
+    @contextlib.contextmanager
+    def hold(self, module: Any, training: bool) -> Iterator[None]:
+        thread = threading.get_ident()
+        with self._changed:
+            nested = thread in self._running
+            if not nested and (self._queue or self._running and module.training != training):
+                self._wait(module, training)
+            before = module.training
+            if before != training:
+                module.train(training)
+            self._running[thread] = self._running.get(thread, 0) + 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                if nested and before != training:
+                    module.train(before)
+                self._running[thread] -= 1
+                if not self._running[thread]:
+                    del self._running[thread]
+                self._changed.notify_all()
+
+    def _wait(self, module: Any, training: bool) -> None:
+        ticket = object()
+        self._queue.append(ticket)
+        try:
+            while self._queue[0] is not ticket or self._running and module.training != training:
+                self._changed.wait()
+        finally:
+            self._queue.remove(ticket)
+            self._changed.notify_all()  # the next may be of the same mode
+
+
+# By module and not by shim: two shims may wrap one module, and a shim must stay copyable.
+_MODES: "weakref.WeakKeyDictionary[Any, _Mode]" = weakref.WeakKeyDictionary()
+_MODES_LOCK = threading.Lock()
 
 
 class PyTorchShim(Shim):
@@ -73,32 +124,34 @@ class PyTorchShim(Shim):
         parameter = next(self._model.parameters(), None)
         return get_torch_default_device() if parameter is None else parameter.device
 
-    def _set_mode(self, training: bool) -> None:
-        # The module stays in the mode it was last used in: to switch walks through
-        # all of its parts, and another thread may be predicting with it right now.
-        with _MODE_LOCK:
-            if self._model.training != training:
-                self._model.train(training)
+    def _in_mode(self, training: bool) -> Any:
+        """A block in which the module is in a mode, whatever other threads do with it."""
+        with _MODES_LOCK:
+            mode = _MODES.get(self._model)
+            if mode is None:
+                mode = _MODES[self._model] = _Mode()
+        return mode.hold(self._model, training)
 
     def predict(self, inputs: ArgsKwargs) -> Any:
         """The module's output in evaluation mode, without gradients."""
-        self._set_mode(False)
-        with compat.torch.no_grad():
-            if not self._mixed_precision:
-                return self._model(*inputs.args, **inputs.kwargs)
-            with self._autocast():
-                return self._model(*inputs.args, **inputs.kwargs)
+        with self._in_mode(False), compat.torch.no_grad(), self._autocast():
+            return self._model(*inputs.args, **inputs.kwargs)
 
     def begin_update(self, inputs: ArgsKwargs):
         """The output, and a callback that turns the `ArgsKwargs` of
-        torch.autograd.backward into the gradients of the inputs."""
-        self._set_mode(True)
-        with self._autocast():
+        torch.autograd.backward into the gradients of the inputs.
+
+        RuntimeError if there is something to learn, but no output that can have a
+        gradient.
+        """
+        with self._in_mode(True), self._autocast():
             output = self._model(*inputs.args, **inputs.kwargs)
+        self._check_gradient(inputs, output)
 
         def backprop(grads: ArgsKwargs) -> ArgsKwargs:
             grads.kwargs["grad_tensors"] = self._grad_scaler.scale(grads.kwargs["grad_tensors"], inplace=True)
-            compat.torch.autograd.backward(*grads.args, **grads.kwargs)
+            with self._in_mode(True):  # (parts that are computed once more on the way back)
+                compat.torch.autograd.backward(*grads.args, **grads.kwargs)
             parameter_grads = (p.grad for p in self._model.parameters() if p.grad is not None)
             input_grads = (x.grad for x in iterate_recursive(_is_leaf, inputs) if x.grad is not None)
             found_inf = self._grad_scaler.unscale(itertools.chain(parameter_grads, input_grads))
@@ -113,6 +166,24 @@ class PyTorchShim(Shim):
             return convert_recursive(_is_tensor, gradient, inputs)
 
         return output, backprop
+
+    def _check_gradient(self, inputs: ArgsKwargs, output: Any) -> None:
+        """RuntimeError if nothing can be learnt, although there is something to learn."""
+        if any(x.requires_grad for x in iterate_recursive(_is_tensor, output)):
+            return
+        learns = any(p.requires_grad for p in self._model.parameters())
+        if not learns and not any(x.requires_grad for x in iterate_recursive(_is_tensor, inputs)):
+            return  # all is frozen, on purpose
+        why = (
+            "the module runs inside of torch.no_grad() or inference_mode()"
+            if not compat.torch.is_grad_enabled()
+            else "all outputs of the module are detached"
+        )
+        raise RuntimeError(
+            f"PyTorchWrapper: no output of {type(self._model).__name__} can have a gradient, so that nothing would be "
+            f"learnt: {why}. Call begin_update outside of such a block, and do not detach; use predict where nothing "
+            "is to be learnt"
+        )
 
     def _autocast(self) -> Any:
         if not self._mixed_precision:
@@ -138,6 +209,10 @@ class PyTorchShim(Shim):
             grad.zero_()
         self._grad_scaler.update()
 
+    def clear_gradients(self) -> None:
+        for parameter in self._model.parameters():
+            parameter.grad = None
+
     @contextlib.contextmanager
     def use_params(self, params) -> Iterator[None]:
         """Parameters replaced for a while.
@@ -155,7 +230,10 @@ class PyTorchShim(Shim):
             _copy_into(state, replaced)
             yield
         finally:
-            _copy_into(self._model.state_dict(), backup)
+            try:
+                _copy_into(self._model.state_dict(), backup)
+            finally:  # once more: the first time may have been interrupted
+                _copy_into(self._model.state_dict(), backup)
 
     def _replacements(self, params: Dict[Any, FloatsXd]) -> Dict[str, FloatsXd]:
         prefix = f"pytorch_{self.id}_"
@@ -196,9 +274,9 @@ class PyTorchShim(Shim):
 
     def from_bytes(self, bytes_data):
         device = get_torch_default_device()
-        message = compat.srsly.msgpack_loads(bytes_data)
-        self.cfg = message["config"]
+        message = unpack(bytes_data, type(self).__name__, "a shim as to_bytes makes it", "config", "state")
         self._model = self._deserialize_model(self._model, message["state"], device)
+        self.cfg = message["config"]
         self._grad_scaler.to_(device)
         return self
 
@@ -211,16 +289,46 @@ def default_serialize_torch_model(model: Any) -> bytes:
 
 
 def default_deserialize_torch_model(model: Any, state_bytes: bytes, device: "torch.device") -> Any:
-    """Load a state dict into the module; nothing but tensors is unpickled."""
+    """Load a state dict into the module; nothing but tensors is unpickled.
+
+    ValueError, with nothing changed, if it is not one of this module.
+    """
     if model is None:
         raise ValueError(
             "PyTorchShim holds no torch module to load parameters into. Build the model "
             "first, or give a deserialize_model that makes the module"
         )
-    state = compat.torch.load(BytesIO(state_bytes), map_location=device, weights_only=True)
-    model.load_state_dict(state)
+    try:
+        state = compat.torch.load(BytesIO(state_bytes), map_location=device, weights_only=True)
+    except Exception as error:
+        raise ValueError(f"PyTorchShim: the bytes are no state dict that torch.save wrote ({say(error)})") from error
+    _check_state(model, state)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items() if _is_tensor(tensor)}
+    try:
+        model.load_state_dict(state)
+    except Exception as error:
+        # Modules may load in ways of their own, and refuse what has the right shapes.
+        with compat.torch.no_grad():
+            for name, tensor in model.state_dict().items():
+                if name in before:
+                    tensor.copy_(before[name])
+        raise ValueError(f"PyTorchShim: {type(model).__name__} refuses the state dict ({say(error)})") from error
     model.to(device)
     return model
+
+
+def _check_state(model: Any, state: Any) -> None:
+    """ValueError for a state dict of other shapes. (Missing and further names are the module's own business.)"""
+    if not isinstance(state, dict):
+        raise ValueError(f"PyTorchShim: expected a state dict, got {type(state).__name__}")
+    for name, here in model.state_dict().items():
+        there = state.get(name)
+        lazy = not _is_tensor(here) or type(here).__name__.startswith("Uninitialized")
+        if there is not None and not lazy and tuple(getattr(there, "shape", ())) != tuple(here.shape):
+            raise ValueError(
+                f"PyTorchShim: '{name}' has shape {tuple(getattr(there, 'shape', ()))} in the data, "
+                f"{tuple(here.shape)} in {type(model).__name__}"
+            )
 
 
 def _copy_into(state: Dict[str, Any], values: Dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union
 
+from .. import _identity
 from ..util import write_atomically
 
 
@@ -16,7 +17,7 @@ class Shim:
     `from_bytes`. Parameters are seen by our optimizers under the key (shim id, name).
     """
 
-    global_id: int = 0
+    global_id: int = _identity.FIRST_SHIM
     global_id_lock: threading.Lock = threading.Lock()
     cfg: Dict
     _model: Any
@@ -42,16 +43,28 @@ class Shim:
         """Update the parameters with the gradients collected so far."""
         raise NotImplementedError(f"{type(self).__name__} does not implement finish_update")
 
+    def clear_gradients(self) -> None:
+        """Drop the gradients collected so far; nothing here."""
+
     @contextmanager
     def use_params(self, params) -> Iterator[None]:
         """Parameters replaced for a while; nothing here."""
         yield
 
     def copy(self):
-        """A deep copy with an id of its own: optimizers keep state by id."""
-        copied = copy.deepcopy(self)
-        copied.id = _next_id()
-        return copied
+        """A deep copy. It has an id of its own, as all copies: optimizers keep state by id."""
+        return copy.deepcopy(self)
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "id": _identity.identity_of(self.id)}
+
+    def _restored_id(self, memo: Any) -> int:
+        """The id of a deepcopy that a subclass makes in its own way: optimizers copied along follow it."""
+        return copy.deepcopy(_identity.identity_of(self.id), memo).claim(_next_id)
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.id = _identity.restored(state["id"]).claim(_next_id)
 
     def to_device(self, device_type: str, device_id: int):
         raise NotImplementedError(f"{type(self).__name__} does not implement to_device")
@@ -78,5 +91,7 @@ def _next_id() -> int:
         Shim.global_id += 1
         return Shim.global_id
 
+
+_identity.last_shim = lambda: Shim.global_id
 
 __all__ = ["Shim"]

@@ -11,8 +11,16 @@ import catalogue
 from .. import compat
 from ..optimizers import Optimizer
 from ..types import ArgsKwargs, ArrayXd
-from ..util import convert_recursive, get_array_module, is_xp_array, iterate_recursive, tensorflow2xp, xp2tensorflow
-from .shim import Shim, _next_id
+from ..util import (
+    convert_recursive,
+    get_array_module,
+    is_xp_array,
+    iterate_recursive,
+    tensorflow2xp,
+    unpack,
+    xp2tensorflow,
+)
+from .shim import Shim
 
 keras_model_fns = catalogue.create("thinc", "keras", entry_points=True)
 
@@ -140,6 +148,9 @@ class TensorFlowShim(Shim):
                 start += value.size
         self.gradients = None
 
+    def clear_gradients(self) -> None:
+        self.gradients = None
+
     @contextlib.contextmanager
     def use_params(self, params) -> Iterator[None]:
         """Weights replaced for a while.
@@ -159,7 +170,10 @@ class TensorFlowShim(Shim):
             self._model.set_weights(weights)
             yield
         finally:
-            self._model.set_weights(backup)
+            try:
+                self._model.set_weights(backup)
+            finally:  # once more: the first time may have been interrupted
+                self._model.set_weights(backup)
 
     def _replacements(self, params: Dict[Any, ArrayXd]) -> Dict[int, Any]:
         prefix = f"tensorflow_{self.id}_"
@@ -183,7 +197,6 @@ class TensorFlowShim(Shim):
     def copy(self):
         """A copy of architecture and weights, with an id of its own."""
         copied = copy.copy(self)
-        copied.id = _next_id()
         copied.cfg = copy.deepcopy(self.cfg)
         copied.gradients = None
         copied._model = _remake(self._model)
@@ -213,9 +226,9 @@ class TensorFlowShim(Shim):
             self._model = _from_bytes(self._model, data)
         else:
             name, weights = data
-            if self._model is None:
-                self._model = maybe_handshake_model(keras_model_fns.get(name)())
-            self._model.set_weights(weights)
+            model = maybe_handshake_model(keras_model_fns.get(name)()) if self._model is None else self._model
+            _set_weights(model, weights)
+            self._model = model
         self.gradients = None
         return self
 
@@ -223,7 +236,7 @@ class TensorFlowShim(Shim):
 def _from_bytes(model: Any, data: bytes) -> Any:
     if data[:4] == b"\x89HDF":  # as saved by older versions
         return _load_hdf5(data)
-    message = compat.srsly.msgpack_loads(data)
+    message = unpack(data, "TensorFlowShim", "a model as to_bytes makes it", "config", "weights")
     config, weights = message["config"], message["weights"]
     if model is None or model.to_json() != config:
         try:
@@ -234,8 +247,17 @@ def _from_bytes(model: Any, data: bytes) -> Any:
             shapes = [] if model is None else [tuple(w.shape) for w in model.weights]
             if shapes != [weight.shape for weight in weights]:
                 raise
-    model.set_weights(weights)
+    _set_weights(model, weights)
     return model
+
+
+def _set_weights(model: Any, weights: Any) -> None:
+    """ValueError, with nothing changed, for weights of other shapes."""
+    shapes = [tuple(getattr(weight, "shape", ())) for weight in weights]
+    expected = [tuple(weight.shape) for weight in model.weights]
+    if shapes != expected:
+        raise ValueError(f"TensorFlowShim: the data has weights of shapes {shapes}, the model {expected}")
+    model.set_weights(weights)
 
 
 def _load_hdf5(data: bytes) -> Any:

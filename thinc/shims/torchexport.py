@@ -1,10 +1,11 @@
 """`TorchExportShim`: a program made by `torch.export`, which is saved with its code."""
 
+import contextlib
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Optional
 
 from .. import compat
-from ..util import assert_pytorch_installed, get_torch_default_device
+from ..util import assert_pytorch_installed, get_torch_default_device, say, unpack
 from .pytorch import PyTorchShim
 from .pytorch_grad_scaler import PyTorchGradScaler
 
@@ -40,8 +41,8 @@ class TorchExportShim(PyTorchShim):
         super().__init__(module, config, optimizer, mixed_precision, grad_scaler, device)
         self._program = program
 
-    def _set_mode(self, training: bool) -> None:
-        pass  # a program has no modes, and its module refuses to be switched
+    def _in_mode(self, training: bool) -> Any:
+        return contextlib.nullcontext()  # a program has no modes, and its module refuses to be switched
 
     def copy(self):
         """A copy with parameters and an id of its own."""
@@ -61,11 +62,14 @@ class TorchExportShim(PyTorchShim):
 
     def from_bytes(self, bytes_data):
         device = get_torch_default_device()
-        message = compat.srsly.msgpack_loads(bytes_data)
-        self.cfg = message["config"]
-        self._program = _load(message["program"])
-        self._model = self._program.module()
-        self._model.to(device)
+        message = unpack(bytes_data, "TorchExportShim", "a program as to_bytes makes it", "config", "program")
+        try:
+            program = _load(message["program"])
+            module = program.module()
+        except Exception as error:
+            raise ValueError(f"TorchExportShim: the bytes hold no program of torch.export ({say(error)})") from error
+        module.to(device)
+        self.cfg, self._program, self._model = message["config"], program, module
         self._grad_scaler.to_(device)
         return self
 

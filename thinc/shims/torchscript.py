@@ -4,7 +4,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Optional
 
 from .. import compat
-from ..util import assert_pytorch_installed, get_torch_default_device
+from ..util import assert_pytorch_installed, get_torch_default_device, say, unpack
 from .pytorch import PyTorchShim
 from .pytorch_grad_scaler import PyTorchGradScaler
 
@@ -39,12 +39,14 @@ class TorchScriptShim(PyTorchShim):
 
     def from_bytes(self, bytes_data):
         device = get_torch_default_device()
-        message = compat.srsly.msgpack_loads(bytes_data)
+        message = unpack(bytes_data, "TorchScriptShim", "a module as to_bytes makes it", "config", "model")
         # torch.jit.load does not map to Metal: by way of the CPU.
         location = compat.torch.device("cpu") if device.type == "mps" else device
-        model = compat.torch.jit.load(BytesIO(message["model"]), map_location=location)
-        self.cfg = message["config"]
-        self._model = model.to(device)
+        try:
+            model = compat.torch.jit.load(BytesIO(message["model"]), map_location=location).to(device)
+        except Exception as error:
+            raise ValueError(f"TorchScriptShim: the bytes hold no TorchScript module ({say(error)})") from error
+        self.cfg, self._model = message["config"], model
         self._grad_scaler.to_(device)
         return self
 

@@ -4,6 +4,7 @@ import os
 import random
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +46,8 @@ from ._conversions import (
     xp2torch,
 )
 from ._files import write_atomically
-from ._validation import DATA_VALIDATION, DataValidationError, data_validation, validate_fwd_input_output
+from ._unpack import say, unpack
+from ._validation import DATA_VALIDATION, DataValidationError, data_validation, validate_fwd_input_output, validates
 
 if TYPE_CHECKING:
     import cupy
@@ -89,13 +91,16 @@ __all__ = [
     "prefer_gpu",
     "require_cpu",
     "require_gpu",
+    "say",
     "set_active_gpu",
     "tensorflow2xp",
     "to_categorical",
     "to_numpy",
     "torch2xp",
+    "unpack",
     "use_nvtx_range",
     "validate_fwd_input_output",
+    "validates",
     "write_atomically",
     "xp2jax",
     "xp2mxnet",
@@ -310,8 +315,10 @@ def make_tempfile(mode: str = "r") -> Iterator[Any]:
     try:
         yield file
     finally:
-        file.close()
-        os.remove(file.name)
+        try:
+            file.close()
+        finally:
+            os.remove(file.name)
 
 
 @contextmanager
@@ -322,10 +329,12 @@ def use_nvtx_range(message: str, id_color: int = -1) -> Iterator[None]:
         return
     nvtx = compat.cupy.cuda.nvtx
     nvtx.RangePush(message, id_color)
+    thread = threading.get_ident()
     try:
         yield
     finally:
-        nvtx.RangePop()
+        if threading.get_ident() == thread:  # (ranges are a stack of each thread)
+            nvtx.RangePop()
 
 
 # --------------------------------------------------------------- seeds and devices

@@ -6,12 +6,13 @@ one block of one thread or task.
 
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, Dict, List, Union
+from typing import Any, ContextManager, Dict, List, Union
 
 from confection.validation import validate_type
+
+from .._blocks import Blocks
 
 DATA_VALIDATION: ContextVar[bool] = ContextVar("DATA_VALIDATION", default=False)
 
@@ -19,14 +20,17 @@ DATA_VALIDATION: ContextVar[bool] = ContextVar("DATA_VALIDATION", default=False)
 _MAX_ITEMS = 5
 
 
-@contextmanager
-def data_validation(validation: bool) -> Iterator[None]:
+_blocks = Blocks(DATA_VALIDATION)
+
+
+def data_validation(validation: bool) -> ContextManager[None]:
     """Turn the checks on or off inside a block; the old setting always comes back."""
-    token = DATA_VALIDATION.set(validation)
-    try:
-        yield
-    finally:
-        DATA_VALIDATION.reset(token)
+    return _blocks.set(validation)
+
+
+def validates() -> bool:
+    """Whether the checks are on."""
+    return _blocks.get()
 
 
 class DataValidationError(ValueError):
