@@ -1,5 +1,9 @@
 # cython: language_level=3, binding=True
-"""The memory of arrays: on cache lines, in what their thread keeps (arena.hh)."""
+# distutils: define_macros=NPY_TARGET_VERSION=NPY_1_22_API_VERSION
+"""The memory of arrays: on cache lines, in what their thread keeps (arena.hh).
+
+An array owns it through the field `mem_handler`, which NumPy has since 1.22: older target versions hide it.
+"""
 cimport numpy as np
 from cpython.pycapsule cimport PyCapsule_New
 from libc.string cimport memset
