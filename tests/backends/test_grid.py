@@ -19,13 +19,13 @@ rows = pytest.mark.parametrize("case", CASES, ids=str)
 FLOAT_ARGUMENTS = [case for case in CASES if any(grid.is_floats(v) for v in grid.arguments(case))]
 
 
-def every_layout(ops, case):
+def every_layout(ops, case, close=None):
     want = grid.truth(case, grid.arguments(case))
     assert not isinstance(want, Exception), want
     for layout in grid.LAYOUTS:
         call_args, in_layout = grid.in_layout(case, layout)
         try:
-            assert grid.check(ops, in_layout, call_args, may_refuse=False, want=want)
+            assert grid.check(ops, in_layout, call_args, may_refuse=False, close=close, want=want)
         except AssertionError as error:
             raise AssertionError(f"{case} with {layout.__name__} arrays: {error}") from None
 
@@ -36,10 +36,11 @@ def test_layouts(ops, case):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sizes", [(67, 129, 35, 3, 41), (1, 1, 1, 1, 1), (9, 300, 130, 2, 300)], ids=str)
+@pytest.mark.parametrize("sizes", [(67, 129, 35, 3, 41), (1, 1, 1, 1, 3), (9, 300, 130, 2, 300)], ids=str)
 def test_layouts_of_other_sizes(fast_ops, sizes):
+    """(the ulp of a row are those of its own sizes: longer sums round more)"""
     for case in grid.rows_of_other_sizes(*sizes):
-        every_layout(fast_ops, case)
+        every_layout(fast_ops, case, close=1e-3)
 
 
 @pytest.mark.parametrize("engine", [e for e in gemm.engines() if e != "native"])
