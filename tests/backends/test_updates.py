@@ -5,7 +5,7 @@ import math
 import numpy
 import pytest
 
-from thinc.api import NumpyOps
+from thinc.api import NumpyOps, Ops
 from thinc.backends._updates import Step
 
 HYPER = {"beta1": 0.9, "beta2": 0.99, "eps": 1e-3, "learn_rate": 0.05}
@@ -109,3 +109,12 @@ def test_moments_of_weights_without_gradient_fade_to_zero():
     # Elsewhere such numbers are what they were.
     assert tiny + tiny > tiny > 0
     assert ops.reduce_sum(numpy.full((2, 1), tiny), numpy.array([2], "i"))[0, 0] > 0
+
+
+def test_a_table_of_one_row_is_left_alone_too():
+    """A lazy step of a table whose only row has no gradient."""
+    for ops in (Ops(), NumpyOps()):
+        w, m, v = numpy.ones((1, 3), "f"), numpy.ones(3, "f"), numpy.ones(3, "f")
+        step = Step(1, 0.0, 0.0, 0.1, 0.9, 0.999, 1e-8, 0.1, 0.1, lazy=True)
+        ops.optimizer_step(w, numpy.zeros((1, 3), "f"), m, v, None, step)
+        assert (w == 1).all() and (m == 1).all() and (v == 1).all()

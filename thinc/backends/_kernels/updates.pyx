@@ -119,7 +119,8 @@ cdef bint take_step(object weights, object gradient, object mom1, object mom2, o
     cdef void* m = data(mom1) if step.kind != 0 else NULL
     cdef void* v = data(mom2) if step.kind != 0 else NULL
     cdef void* ema = data(average) if average is not None else NULL
-    cdef size_t n_rows = dim(weights, 0) if step.lazy and ndim(weights) == 2 else 1  # steps of their own
+    cdef bint by_row = step.lazy and ndim(weights) == 2 and n > 0
+    cdef size_t n_rows = dim(weights, 0) if by_row else 1
     cdef Numbers s = step[0]
     cdef double norm
     with nogil:
@@ -128,9 +129,9 @@ cdef bint take_step(object weights, object gradient, object mom1, object mom2, o
             norm = k.sum_squares(g, n) ** 0.5
             if norm >= s.grad_clip and norm > 0:
                 s.settings[SCALE] = s.grad_clip / norm
-        if n_rows == 1:
+        if not by_row:
             k.optimizer_step(w, g, m, v, ema, n, s.settings)
-        elif n > 0:
+        else:
             _step_rows(k, <char*>w, <char*>g, <char*>m, <char*>v, <char*>ema, n_rows, n // n_rows, item, s.settings)
     return True
 
