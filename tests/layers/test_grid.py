@@ -6,6 +6,7 @@ expected and what came. A layer is in this from its first day: the rows of tests
 
 import copy
 import functools
+import itertools
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy
@@ -30,6 +31,8 @@ ALLOWED = (ValueError, TypeError, IndexError, NotImplementedError, OverflowError
 ACCIDENTS = ("NoneType", "object has no attribute", "unpack", "not subscriptable", "unsized object", "not iterable")
 
 # -- What an array may be. Each takes an array and makes another of the same numbers, or None where it cannot.
+
+DTYPES = ["float16", "float64", "int32", "int64", "uint8", "bool", "object", ">f4", ">f8", ">i4", "mixed"]
 
 
 def strided(A: Any) -> Any:
@@ -98,6 +101,49 @@ class _Subclass(numpy.ndarray):
     pass
 
 
+class Foreign:
+    """An array of some other library: it converts, and has the names that such arrays share."""
+
+    def __init__(self, A: Any):
+        self.A, self.shape, self.dtype, self.ndim, self.size = A, A.shape, A.dtype, A.ndim, A.size
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return numpy.array(self.A, dtype=dtype)
+
+    def __len__(self) -> int:
+        return len(self.A)
+
+
+WRONG: Dict[str, Callable[[Any], Any]] = {
+    "None": lambda X: None,
+    "number": lambda X: 3,
+    "text": lambda X: "abc",
+    "list of numbers": lambda X: [1.0, 2.0],
+    "list of lists": lambda X: [[1.0, 2.0], [3.0, 4.0]],
+    "list of None": lambda X: [None, None],
+    "object": lambda X: object(),
+    "0-d": lambda X: numpy.float32(1),
+    "0-d array": lambda X: numpy.array(1, "f"),
+    "1-d": lambda X: numpy.ones(4, "f"),
+    "4-d": lambda X: numpy.ones((2, 2, 2, 5), "f"),
+    "too wide": lambda X: map_arrays(lambda A: numpy.concatenate([A, A], axis=-1), X),
+    "an axis more": lambda X: map_arrays(lambda A: A[None], X),
+    "an axis less": lambda X: map_arrays(lambda A: A[0] if len(A) else A, X),
+    "fewer rows": lambda X: map_arrays(lambda A: A[1:], X),
+    "no rows": lambda X: map_arrays(lambda A: A[:0], X),
+    "no columns": lambda X: map_arrays(lambda A: A[..., :0], X),
+    "foreign": lambda X: map_arrays(Foreign, X),
+    "a list of it": lambda X: [X, X],
+    "a tuple of it": lambda X: (X, X),
+    "Ragged": lambda X: Ragged(numpy.ones((3, 5), "f"), numpy.array([1, 2], "i")),
+    "Padded": lambda X: Padded(numpy.ones((2, 2, 5), "f"), *numpy.array([[2, 2], [2, 2], [0, 1]], "i")),
+    "array": lambda X: numpy.ones((3, 5), "f"),
+    "list": lambda X: [numpy.ones((3, 5), "f"), numpy.ones((1, 5), "f")],
+    "empty list": lambda X: [],
+    "dict": lambda X: {"X": X},
+}
+
+
 # -- Running and comparing
 
 
@@ -109,7 +155,7 @@ def run(model: Any, X: Any, dY: Optional[Callable[[Any], Any]] = None) -> Any:
     numpy.random.seed(0)
     try:
         Y, backprop = model.begin_update(X)
-        if Y is None and X is not None:
+        if Y is None and not (X is None or isinstance(X, list) and X[0] is None):
             return "None"
         return [Y, backprop(noise(Y, 2) if dY is None else dY(noise(Y, 2))), _gradients(model)]
     except Exception as error:
@@ -195,6 +241,21 @@ def quick(cases: List[LayerCase]) -> List[Any]:
 WITH_ARRAYS = [case for case in CASES if has_arrays(case.inputs(numpy.random.RandomState(1)))]
 
 
+def in_dtype(dtype: str) -> Callable[[Any], Any]:
+    """Floats as floats or ints, ids and lengths as ints; "mixed" is float64 for every other array."""
+    if dtype == "mixed":
+        turns = itertools.cycle(["float64", "float32"])
+        return lambda A: A.astype(next(turns)) if A.dtype.kind == "f" else A
+    kind = numpy.dtype(dtype).kind
+
+    def convert(A: Any) -> Any:
+        if A.dtype.kind == "f":
+            return (A * 3 if kind in "iub" else A).astype(dtype)
+        return A.astype(dtype) if kind in "iu" else A
+
+    return convert
+
+
 def in_layout(name: str, touched: List[bool]) -> Callable[[Any], Any]:
     def convert(A: Any) -> Any:
         B = LAYOUTS[name](A) if A.ndim else None
@@ -207,6 +268,21 @@ def in_layout(name: str, touched: List[bool]) -> Callable[[Any], Any]:
 def plain(X: Any) -> Any:
     """A copy as arrays usually are: contiguous, in this machine's byte order."""
     return map_arrays(lambda A: numpy.array(A, A.dtype.newbyteorder("="), order="C", subok=False), X)
+
+
+TOLERANCES = {"float16": 5e-3}
+
+
+def tolerance(dtype: str) -> float:
+    return TOLERANCES.get(dtype, 2e-5)
+
+
+@pytest.mark.parametrize("case", quick(WITH_ARRAYS))
+def test_dtypes(case):
+    model, reference, X = pair_of(case)
+    for dtype in DTYPES:
+        odd = map_arrays(in_dtype(dtype), X)
+        check(model, reference, odd, plain(odd), f"{case} of {dtype}", tolerance(dtype))
 
 
 @pytest.mark.parametrize("case", quick(WITH_ARRAYS))
@@ -232,8 +308,42 @@ def test_layouts_of_gradients(case):
         check(model, reference, X, X, f"{case}, dY {name}", dY=odd)
 
 
+@pytest.mark.parametrize("case", quick(WITH_ARRAYS))
+def test_dtypes_of_gradients(case):
+    model, reference, X = pair_of(case)
+    for dtype in ("float16", "float64", ">f4", "object"):
+        odd = functools.partial(map_arrays, lambda A, dtype=dtype: A.astype(dtype) if A.dtype.kind == "f" else A)
+        check(model, reference, X, X, f"{case}, dY {dtype}", tolerance(dtype), dY=odd)
+
+
+@pytest.mark.parametrize("case", quick(CASES))
+def test_wrong_inputs_are_answered(case):
+    """Nothing that is no batch of this layer ends in an accident of the interpreter."""
+    model, _, X = pair_of(case)
+    for name, make in WRONG.items():
+        try:
+            odd = make(X)
+        except Exception:
+            continue  # there is no such thing of this input
+        got = run(model, odd)
+        assert got != "None", f"{case} of {name}: the answer is None"
+        if isinstance(got, Exception):
+            assert_says(got, f"{case} of {name}")
+
+
+@pytest.mark.parametrize("case", quick(CASES))
+def test_wrong_gradients_are_answered(case):
+    model, _, X = pair_of(case)
+    for name in ("too wide", "an axis more", "an axis less", "fewer rows"):
+        got = run(model, X, WRONG[name])
+        if isinstance(got, Exception):
+            assert_says(got, f"{case}, dY {name}")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", WITH_ARRAYS, ids=str)
 def test_every_level(case, fast_ops):
+    test_dtypes(case)
     test_layouts(case)
     test_layouts_of_gradients(case)
+    test_dtypes_of_gradients(case)

@@ -13,6 +13,7 @@ from thinc.api import (
     LayerNorm,
     Linear,
     Logistic,
+    Maxout,
     MultiSoftmax,
     ParametricAttention,
     ParametricAttention_v2,
@@ -56,6 +57,8 @@ MODELS = {
     **{pool.__name__: pooled(Linear(nO, nI), pool=pool) for pool in POOLS},
     "relu": pooled(Relu(4, nI), Linear(nO, 4)),
     "clipped": pooled(ReluK(4, nI), HardTanh(nO, 4)),
+    "maxout": pooled(Maxout(4, nI), LayerNorm(4), Maxout(nO, 4, dropout=0.1)),
+    "maxout, normalized": pooled(Maxout(nO, nI, normalize=True)),
     "layer norm": pooled(LayerNorm(nI), Linear(nO, nI)),
     "softmax": pooled(LayerNorm(nI), Softmax(nO, nI)),
     "several softmaxes": pooled(MultiSoftmax((1, 2), nI)),
@@ -134,7 +137,7 @@ def test_a_sample_without_sequences_says_nothing():
 
 
 def test_rows_of_no_columns_are_still_wrong():
-    for layer in (Linear(nO, nI), Relu(nO, nI), Softmax(nO, nI), LayerNorm(nI)):
+    for layer in (Linear(nO, nI), Relu(nO, nI), Softmax(nO, nI), Maxout(nO, nI), LayerNorm(nI)):
         layer.initialize()
         for shape in ((2, 0), (0, 4)):
             with pytest.raises(ValueError):
