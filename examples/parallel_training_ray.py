@@ -96,7 +96,7 @@ class Worker:
         self.proxy.receive_param(*args)
 
     def score(self):
-        return evaluate(self.run.model, self.data.dev)
+        return evaluate(self.run.model, self.data.dev, self.data).values["accuracy"]
 
 
 def main(n_workers=2, n_epochs=3, quorum=1):

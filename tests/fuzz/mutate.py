@@ -4,14 +4,18 @@ A mutator takes a numpy RandomState-like `random.Random` and bytes, and gives by
 """
 
 import gzip
+import io
 import json
 import random
 import struct
+import zipfile
 import zlib
 from typing import Any, Callable, List
 
 from srsly.msgpack._packer import Packer
 from srsly.msgpack._unpacker import unpackb
+
+from thinc.training import pack_archive
 
 Mutator = Callable[[random.Random, bytes], bytes]
 
@@ -161,6 +165,21 @@ def mutate_idx(rng: random.Random, data: bytes) -> bytes:
     i = 4 * rng.randrange(4)
     out[i : i + 4] = struct.pack(">I", rng.choice([0x801, 0x803, 0x903, *NUMBERS]) % 2**32)
     return bytes(out)
+
+
+def mutate_archive(part: str, inner: Mutator) -> Mutator:
+    """One part of a zip file, written anew with the right checksums."""
+
+    def mutate(rng: random.Random, data: bytes) -> bytes:
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                parts = {name: archive.read(name) for name in archive.namelist()}
+            parts[part] = inner(rng, parts[part])
+        except Exception:  # mutated before
+            return inner(rng, data)
+        return bytes(pack_archive(parts))
+
+    return mutate
 
 
 def mutate_gzip(inner: Mutator) -> Mutator:

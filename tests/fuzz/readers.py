@@ -18,6 +18,7 @@ from thinc.training import (
     ConfigProblem,
     DatasetError,
     Progress,
+    Source,
     TrainingError,
     load_checkpoint,
     save_checkpoint,
@@ -149,7 +150,7 @@ def corpus_reader(name: str, **settings: Any) -> Callable[[bytes, Path], None]:
         arguments = {key: value for key, value in settings.items() if key != "file"}
         corpus = registry.datasets.get(name)(path=str(path), **arguments)
         corpus.check()
-        corpus.parse(path)
+        corpus.parse(Source.read(path), "")
         corpus.read()
 
     return read
@@ -169,7 +170,7 @@ def read_idx(data: bytes, folder: Path) -> None:
         files = {"path": images, "labels_path": labels, "dev_path": images, "dev_labels_path": labels}
         corpus = registry.datasets.get("idx_images.v1")(**{key: str(paths[name]) for key, name in files.items()})
         try:
-            corpus.parse(paths[images])
+            corpus.parse(Source.read(paths[images]), "")
             corpus.read()
         except DatasetError as error:
             failed = error
@@ -199,6 +200,8 @@ _csv = mutate.mutate_lines(",", ['"', '""', '"a', "x", "y", "text", "category"])
 _conllu = mutate.mutate_lines("\t", ["1", "2-3", "2.1", "_", "#", "NOUN", "²"])
 _config = mutate.mutate_lines(" = ", ["@layers", "[model]", "${x.y}", "[", '"', "null", "[model.*.a]", "true", "1e999"])
 
+CHECKPOINT_PARTS = ("state", "model", "optimizer")
+
 READERS: Dict[str, Reader] = {
     "model": Reader(
         lambda folder: [build().to_bytes()], (mutate.mutate_msgpack, mutate.mutate_bytes), read_model, (ValueError,)
@@ -208,7 +211,10 @@ READERS: Dict[str, Reader] = {
     ),
     "config": Reader(config_seeds, (_config, mutate.mutate_bytes), read_config, (ConfigProblem,)),
     "checkpoint": Reader(
-        checkpoint_seeds, (mutate.mutate_msgpack, mutate.mutate_bytes), read_checkpoint, (TrainingError,)
+        checkpoint_seeds,
+        (*(mutate.mutate_archive(part, mutate.mutate_msgpack) for part in CHECKPOINT_PARTS), mutate.mutate_bytes),
+        read_checkpoint,
+        (TrainingError,),
     ),
     "conllu": Reader(
         lambda folder: [CONLLU.encode()], (_conllu, mutate.mutate_bytes), corpus_reader("conllu.v1"), (DatasetError,)

@@ -43,9 +43,14 @@ def load_checkpoint(
         state = srsly.msgpack_loads(parts["state"])
         progress = _progress(state["progress"])
         ids, name_and_state, python_state = _random_and_keys(state, model)
+        before = model.to_bytes()
         model.from_bytes(parts["model"])
-        # Ids are counted anew in each process, so the optimizer's keys are matched by place in the tree.
-        optimizer.from_bytes(parts["optimizer"], rename=lambda key: (ids[key[0]], key[1]))
+        try:
+            # Ids are counted anew in each process, so the optimizer's keys are matched by place in the tree.
+            optimizer.from_bytes(parts["optimizer"], rename=lambda key: (ids[key[0]], key[1]))
+        except Exception:
+            model.from_bytes(before)
+            raise
         numpy.random.set_state(name_and_state)
         random.setstate(python_state)
     except (ValueError, LookupError, TypeError, AttributeError) as e:

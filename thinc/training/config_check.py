@@ -317,6 +317,7 @@ def _value_problems(section: str, key: str, value: Any, annotation: Any) -> Iter
         low, high = BOUNDS.get(key, (-math.inf, math.inf))
         if not low <= value <= high or not math.isfinite(value) or (key == "dropout" and value == 1):
             expected = f"a number of at least {low:g}" if math.isinf(high) else f"a number from {low:g} to {high:g}"
+            expected = "a finite number" if math.isinf(low) else expected
     if expected:
         yield Problem(section, key, f"[{section}] {key} = {_brief(value)}: expected {expected}")
 
