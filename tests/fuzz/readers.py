@@ -217,10 +217,16 @@ READERS: Dict[str, Reader] = {
         (TrainingError,),
     ),
     "conllu": Reader(
-        lambda folder: [CONLLU.encode()], (_conllu, mutate.mutate_bytes), corpus_reader("conllu.v1"), (DatasetError,)
+        lambda folder: [CONLLU.encode()],
+        (_conllu, mutate.mutate_bytes),
+        corpus_reader("conllu.v1", file="corpus.conllu"),
+        (DatasetError,),
     ),
     "csv": Reader(
-        lambda folder: [CSV.encode()], (_csv, mutate.mutate_bytes), corpus_reader("csv_text.v1"), (DatasetError,)
+        lambda folder: [CSV.encode()],
+        (_csv, mutate.mutate_bytes),
+        corpus_reader("csv_text.v1", file="corpus.csv"),
+        (DatasetError,),
     ),
     "idx": Reader(lambda folder: [IMAGES, LABELS], (mutate.mutate_idx, mutate.mutate_bytes), read_idx, (DatasetError,)),
     "gzip": Reader(

@@ -1,14 +1,15 @@
 """Checkpoints: all that a run needs to go on, in one file that is replaced as a whole or not at all."""
 
 import random
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 import numpy
 import srsly
 
-from ..api import Model, Optimizer
+from ..api import Model, Optimizer, Schedule
 from .archive import read_archive, write_archive
 from .errors import TrainingError
 from .loop import Progress
@@ -43,19 +44,32 @@ def load_checkpoint(
         state = srsly.msgpack_loads(parts["state"])
         progress = _progress(state["progress"])
         ids, name_and_state, python_state = _random_and_keys(state, model)
-        before = model.to_bytes()
-        model.from_bytes(parts["model"])
-        try:
+        with _unchanged_if_it_fails(model, optimizer):
+            model.from_bytes(parts["model"])
             # Ids are counted anew in each process, so the optimizer's keys are matched by place in the tree.
             optimizer.from_bytes(parts["optimizer"], rename=lambda key: (ids[key[0]], key[1]))
-        except Exception:
-            model.from_bytes(before)
-            raise
-        numpy.random.set_state(name_and_state)
-        random.setstate(python_state)
+            numpy.random.set_state(name_and_state)
+            random.setstate(python_state)
     except (ValueError, LookupError, TypeError, AttributeError) as e:
         raise TrainingError(f"{path} is not a checkpoint of this model and optimizer: {e}") from e
     return progress
+
+
+@contextmanager
+def _unchanged_if_it_fails(model: Model, optimizer: Optimizer) -> Iterator[None]:
+    weights, numpy_state = model.to_bytes(), numpy.random.get_state()
+    settings = {name: getattr(optimizer, name) for name in Optimizer.__slots__ if hasattr(optimizer, name)}
+    schedules = [(s, s.get_state()) for s in optimizer.schedules.values() if isinstance(s, Schedule)]
+    try:
+        yield
+    except Exception:
+        model.from_bytes(weights)
+        for name, value in settings.items():
+            setattr(optimizer, name, value)
+        for schedule, state in schedules:
+            schedule.set_state(state)
+        numpy.random.set_state(numpy_state)
+        raise
 
 
 def _random_and_keys(state: Dict[str, Any], model: Model) -> Tuple[Dict[int, int], Any, Any]:

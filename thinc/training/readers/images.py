@@ -51,7 +51,7 @@ def _pixels(images: numpy.ndarray) -> numpy.ndarray:
 
 def _image_data(train: Tuple[Any, Any], dev: Tuple[Any, Any], held_out: str = "") -> Data:
     labels = [str(i) for i in range(int(train[1].max()) + 1)]
-    parts = [Examples(X, numpy.minimum(Y, len(labels)).astype("int32")) for X, Y in (train, dev)]
+    parts = [Examples(X, numpy.minimum(Y.astype("int32"), len(labels))) for X, Y in (train, dev)]
     return Data(parts[0], parts[1], labels, "class", held_out)
 
 
