@@ -1,8 +1,14 @@
 #!/bin/sh
-# Builds the package with AddressSanitizer and UndefinedBehaviorSanitizer into build/sanitize, then runs
-# the tests that reach the kernels. PYTHON: an interpreter with the build requirements and pytest.
+# Runs threads and arena under ThreadSanitizer; then builds the package with AddressSanitizer and
+# UndefinedBehaviorSanitizer into build/sanitize, and runs the tests that reach the kernels.
+# PYTHON: an interpreter with the build requirements and pytest.
 set -eu
 cd "$(dirname "$0")/.."
+mkdir -p build/sanitize
+kernels=thinc/backends/_kernels
+${CXX:-g++} -std=c++17 -O1 -g -fsanitize=thread -fopenmp-simd -pthread -DTHINC_ISA=base -Iinclude -I$kernels \
+  tests/native/threads.cc $kernels/threads.cc $kernels/dispatch.cc $kernels/kernels.cc -o build/sanitize/threads
+TSAN_OPTIONS=halt_on_error=1 build/sanitize/threads
 python=${PYTHON:-python3}
 lib=build/sanitize/lib
 THINC_SANITIZE=address,undefined "$python" setup.py -q build -b build/sanitize --build-lib $lib

@@ -1,39 +1,41 @@
 // THE LIST of activations: formula, derivative and source of each, for every dtype and every machine.
 //
 // A struct is built from the parameters of its public method (as doubles) and has
-//   forward(x) -> y,   backward(dy, x, y) -> dx,   saved: which of x and y backward reads.
+//   forward(x) -> y,   backward(dy, x, y) -> dx.
 // To add one: a struct, a row in THE LIST, and the readable formula in thinc/backends/_activations.py.
-// Unless a line says otherwise NaN in gives NaN out, and both directions are within 4 ulp of the float64 truth.
+// NaN in gives NaN out. Where a function is flat, an infinite dy gives 0.
 #pragma once
 
 #include "portable.hh"
 
-#define THINC_ACTIVATIONS(ROW) /* name, struct, number of parameters */ \
-  ROW(relu, Relu, 0)                                                    \
-  ROW(clipped_linear, ClippedLinear, 4)                                 \
-  ROW(sigmoid, Sigmoid, 0)                                              \
-  ROW(swish, Swish, 0)                                                  \
-  ROW(hard_swish, HardSwish, 0)                                         \
-  ROW(hard_swish_mobilenet, HardSwishMobilenet, 0)                      \
-  ROW(dish, Dish, 0)                                                    \
-  ROW(gelu, Gelu, 0)                                                    \
-  ROW(gelu_approx, GeluApprox, 0)                                       \
-  ROW(mish, Mish, 1)                                                    \
-  ROW(tanh, Tanh, 0)                                                    \
-  ROW(erf, Erf, 0)
+// name, struct, number of parameters, what backward reads (X, Y, XY), and how far from the truth both directions are:
+// |error| <= ulp units in the last place of the result + floor eps, eps = 2^-23 (float) or 2^-52 (double).
+#define THINC_ACTIVATIONS(ROW) /*                              forward        backward, for dy = 1 */ \
+  /* name, struct, parameters, reads,                          ulp, floor,    ulp, floor */           \
+  ROW(relu, Relu, 0, Y, 0, 0, 0, 0)                                                                   \
+  ROW(clipped_linear, ClippedLinear, 4, X, 1, 1, 1, 0)                                                \
+  ROW(sigmoid, Sigmoid, 0, Y, 3, 0, 1, 1)                                                             \
+  ROW(swish, Swish, 0, XY, 3, 0, 8, 2)                                                                \
+  ROW(hard_swish, HardSwish, 0, X, 1, 1, 1, 1)                                                        \
+  ROW(hard_swish_mobilenet, HardSwishMobilenet, 0, X, 2, 0, 2, 0)                                     \
+  ROW(dish, Dish, 0, X, 5, 0, 4, 4)                                                                   \
+  ROW(gelu, Gelu, 0, X, 8, 0, 3, 1)                                                                   \
+  ROW(gelu_approx, GeluApprox, 0, X, 2, 1, 2, 1)                                                      \
+  ROW(mish, Mish, 1, X, 2, 1, 2, 1)                                                                   \
+  ROW(tanh, Tanh, 0, Y, 3, 0, 1, 2)                                                                   \
+  ROW(erf, Erf, 0, X, 4, 0, 2, 1)
 
-#define THINC_COUNT(name, Act, n_params) +1
+#define THINC_COUNT(...) +1
 enum { THINC_N_ACTIVATIONS = 0 THINC_ACTIVATIONS(THINC_COUNT) };
 #undef THINC_COUNT
 
 THINC_BEGIN
 
-enum class Saved { X, Y, XY };
+enum class Reads { X, Y, XY };
 
 // relu(x) = max(x, 0); -0 gives 0.  The gradient reads the output, so that forward may overwrite its input.
 template <class T>
 struct Relu {
-  static constexpr Saved saved = Saved::Y;
   THINC_FN explicit Relu(const double*) {}
   THINC_FN T forward(T x) const { return x <= T(0) ? T(0) : x; }
   THINC_FN T backward(T dy, T, T y) const { return y > T(0) ? dy : T(0); }
@@ -43,7 +45,6 @@ struct Relu {
 // The gradient is `slope` strictly between the two kinks, 0 elsewhere; without a slope there are none.
 template <class T>
 struct ClippedLinear {
-  static constexpr Saved saved = Saved::X;
   T slope, offset, min_val, max_val, low, high;
   THINC_FN explicit ClippedLinear(const double* p)
       : slope(T(p[0])),
@@ -54,8 +55,8 @@ struct ClippedLinear {
         high(T((p[p[0] > 0 ? 3 : 2] - p[1]) / p[0])) {}
   THINC_FN T forward(T x) const { return clip_(x * slope + offset, min_val, max_val); }
   THINC_FN T backward(T dy, T x, T) const {
-    T inside = x > low ? slope : T(0);
-    return dy * (x < high ? inside : T(0));
+    T dx = x > low ? dy * slope : T(0);
+    return x < high ? dx : T(0);
   }
 };
 
@@ -67,7 +68,6 @@ THINC_FN T sigmoid_(T x) {
 
 template <class T>
 struct Sigmoid {
-  static constexpr Saved saved = Saved::Y;
   THINC_FN explicit Sigmoid(const double*) {}
   THINC_FN T forward(T x) const { return sigmoid_(x); }
   THINC_FN T backward(T dy, T, T y) const { return dy * y * (T(1) - y); }
@@ -76,7 +76,6 @@ struct Sigmoid {
 // tanh(x).
 template <class T>
 struct Tanh {
-  static constexpr Saved saved = Saved::Y;
   THINC_FN explicit Tanh(const double*) {}
   THINC_FN T forward(T x) const { return tanh_(x); }
   THINC_FN T backward(T dy, T, T y) const { return dy * (T(1) - y * y); }
@@ -85,64 +84,66 @@ struct Tanh {
 // swish(x) = x sigmoid(x).  Ramachandran, Zoph & Le 2017, https://arxiv.org/abs/1710.05941
 template <class T>
 struct Swish {
-  static constexpr Saved saved = Saved::XY;
   THINC_FN explicit Swish(const double*) {}
   THINC_FN T forward(T x) const { return x * sigmoid_(x); }
-  THINC_FN T backward(T dy, T x, T y) const { return dy * (y + sigmoid_(x) * (T(1) - y)); }
+  THINC_FN T backward(T dy, T x, T y) const {
+    const T s = sigmoid_(x);
+    return dy * (s + y * (T(1) - s));
+  }
 };
 
 // hard_swish(x) = x clip(0.2 x + 0.5, 0, 1): swish with a piecewise linear sigmoid.
 template <class T>
 struct HardSwish {
-  static constexpr Saved saved = Saved::X;
   THINC_FN explicit HardSwish(const double*) {}
-  THINC_FN T forward(T x) const { return x * clip_(x * T(0.2) + T(0.5), T(0), T(1)); }
+  THINC_FN T forward(T x) const { return max_(x, T(-2.5)) * clip_(x * T(0.2) + T(0.5), T(0), T(1)); }
   THINC_FN T backward(T dy, T x, T) const {
-    T g = x > T(2.5) ? T(1) : x * T(0.4) + T(0.5);
-    return dy * (x < T(-2.5) ? T(0) : g);
+    T dx = dy * (x > T(2.5) ? T(1) : x * T(0.4) + T(0.5));
+    return x < T(-2.5) ? T(0) : dx;
   }
 };
 
 // hard_swish_mobilenet(x) = x clip(x + 3, 0, 6) / 6.  Howard et al. 2019, https://arxiv.org/abs/1905.02244
 template <class T>
 struct HardSwishMobilenet {
-  static constexpr Saved saved = Saved::X;
   THINC_FN explicit HardSwishMobilenet(const double*) {}
-  THINC_FN T forward(T x) const { return x * (clip_(x + T(3), T(0), T(6)) / T(6)); }
+  THINC_FN T forward(T x) const { return max_(x, T(-3)) * (clip_(x + T(3), T(0), T(6)) / T(6)); }
   THINC_FN T backward(T dy, T x, T) const {
-    T g = x > T(3) ? T(1) : (x * T(2) + T(3)) / T(6);
-    return dy * (x < T(-3) ? T(0) : g);
+    T dx = dy * (x > T(3) ? T(1) : (x * T(2) + T(3)) / T(6));
+    return x < T(-3) ? T(0) : dx;
   }
 };
 
-// dish(x) = x (x / sqrt(1 + x^2) + 1) / 2: swish with an algebraic sigmoid.
-// r = 1 / sqrt(1 + x^2); the derivative 1/2 + x r - (x r)^3 / 2 has no overflowing intermediate.
+// dish(x) = x (1 + x / sqrt(1 + x^2)) / 2: swish with an algebraic sigmoid.
+// With r = sqrt(1 + x^2), u = 1 + x / r is (r + |x|) / r, or 1 / (r (r + |x|)) below 0, which does not cancel; and
+// dish = x u / 2, dish' = u (u (3 - u) - 1) / 2. From 1e18 on u does not change: no square overflows.
 template <class T>
 struct Dish {
-  static constexpr Saved saved = Saved::X;
+  static constexpr double far = 1e18;
   THINC_FN explicit Dish(const double*) {}
-  THINC_FN T forward(T x) const { return T(0.5) * x * (x / sqrt_(T(1) + x * x) + T(1)); }
+  THINC_FN static T twice_gate(T x) {
+    const T a = min_(abs_(x), T(far)), r = sqrt_(T(1) + a * a), sum = r + a;
+    return (x < T(0) ? T(1) : sum) / (x < T(0) ? r * sum : r);
+  }
+  THINC_FN T forward(T x) const { return T(0.5) * max_(x, T(-far)) * twice_gate(x); }
   THINC_FN T backward(T dy, T x, T) const {
-    T s = x / sqrt_(T(1) + x * x);
-    return dy * (T(0.5) + s - T(0.5) * s * s * s);
+    const T u = twice_gate(x);
+    return dy * (T(0.5) * u * (u * (T(3) - u) - T(1)));
   }
 };
 
-// erf(x), exactly rounded up to a few ulp.
+// erf(x).
 template <class T>
 struct Erf {
-  static constexpr Saved saved = Saved::X;
   THINC_FN explicit Erf(const double*) {}
   THINC_FN T forward(T x) const { return erf_(x); }
-  THINC_FN T backward(T dy, T x, T) const { return dy * T(1.1283791670955126) * exp_(-x * x); }
+  THINC_FN T backward(T dy, T x, T) const { return dy * T(1.1283791670955126) * gauss_(x * T(1.4142135623730951)); }
 };
 
 // gelu(x) = x Phi(x), Phi the normal distribution.  Hendrycks & Gimpel 2016, https://arxiv.org/abs/1606.08415
-// Phi is taken from its tail, so that the result keeps its relative accuracy for negative x; 20 ulp in the far tail,
-// where the derivative is a difference.
+// Phi is taken from its tail, so that the result keeps its relative accuracy for negative x.
 template <class T>
 struct Gelu {
-  static constexpr Saved saved = Saved::X;
   THINC_FN explicit Gelu(const double*) {}
   THINC_FN static T cdf(T x, T gauss) {
     T tail = normal_tail_(abs_(x), gauss);
@@ -159,20 +160,19 @@ struct Gelu {
   }
 };
 
-// gelu_approx(x) = x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, from the same paper.
+// gelu_approx(x) = x (1 + tanh(u)) / 2 = x / (1 + e^(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3), from the same paper.
+// Beyond +-25 the gate g = 1 / (1 + e^(-2u)) is 0 or 1 in both dtypes. gelu_approx' = g + x g (1 - g) 2u'.
 template <class T>
 struct GeluApprox {
-  static constexpr Saved saved = Saved::X;
-  static constexpr double a = 0.7978845608028654, b = 0.044715;  // sqrt(2/pi)
+  static constexpr double a = 2 * 0.7978845608028654, b = 0.044715;  // 2 sqrt(2/pi)
+  static constexpr double far = 25;
   THINC_FN explicit GeluApprox(const double*) {}
-  THINC_FN T forward(T x) const { return T(0.5) * x * (T(1) + tanh_(T(a) * (x + T(b) * x * x * x))); }
+  THINC_FN static T rest(T x) { return exp_(T(-a) * (x + T(b) * x * x * x)); }  // e^(-2u)
+  THINC_FN T forward(T x) const { return max_(x, T(-far)) / (T(1) + rest(clip_(x, T(-far), T(far)))); }
   THINC_FN T backward(T dy, T x, T) const {
-    T t = tanh_(T(a) * (x + T(b) * x * x * x));
-    T du = T(a) * (T(1) + T(3 * b) * x * x);
-    // For large |x| the factor 1 - t^2 is exactly 0 while du may be infinite.
-    T slope = (T(1) - t * t);
-    slope = slope == T(0) ? T(0) : slope * x * du;
-    return dy * T(0.5) * (T(1) + t + slope);
+    const T at = clip_(x, T(-far), T(far)), e = rest(at), g = T(1) / (T(1) + e);
+    const T other = x < T(0) ? T(1) - g : e * g;  // 1 - g either way, without cancellation
+    return dy * (g + g * other * at * (T(a) * (T(1) + T(3 * b) * at * at)));
   }
 };
 
@@ -181,20 +181,20 @@ struct GeluApprox {
 // Then mish' = n / (n + 2) + x 4 u (u + 1) / (n + 2)^2.  Above 20 the quotient is 1 in both dtypes.
 template <class T>
 struct Mish {
-  static constexpr Saved saved = Saved::X;
+  static constexpr double far = -1000;  // e^x is 0
   T threshold;
   THINC_FN explicit Mish(const double* p) : threshold(T(p[0])) {}
   THINC_FN T forward(T x) const {
     T u = exp_(min_(x, T(20)));
     T n = u * (u + T(2));
-    T y = x * (n / (n + T(2)));
+    T y = max_(x, T(far)) * (n / (n + T(2)));
     return x >= threshold ? x : y;
   }
   THINC_FN T backward(T dy, T x, T) const {
     T u = exp_(min_(x, T(20)));
     T n = u * (u + T(2));
     T q = T(1) / (n + T(2));
-    T g = n * q + x * (T(4) * u * (u + T(1)) * q * q);
+    T g = n * q + max_(x, T(far)) * (T(4) * u * (u + T(1)) * q * q);
     return dy * (x >= threshold ? T(1) : g);
   }
 };

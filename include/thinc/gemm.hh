@@ -1,6 +1,6 @@
 // Matrix products: C = alpha op(A) op(B) + beta C, row-major, for float and double.
 //
-// Two kernels. Neither keeps a packed copy of the weights that could go stale. Stack: at most 76 KiB, heap none.
+// Two kernels. Neither keeps a packed copy of the weights that could go stale. Stack: at most 88 KiB, heap none.
 //
 // B transposed (X @ W.T, every forward product): both operands run along k. A vector holds one 16-byte chunk along k of
 // each of `groups` rows of A (packed so, which costs one copy of a block of A), and meets a chunk of a row of B that is
@@ -16,12 +16,14 @@
 // B not transposed (dY @ W, dY.T @ X, every backward product): vectors along n, each value of op(A) splat against them.
 // B is read where it lies; only where its rows are far apart the first tile of rows leaves a packed copy for the rest.
 //
-// k is cut into even blocks so that a tile's operands stay in the first-level cache; where it is cut depends on K only.
+// k is cut into even blocks so that a tile's operands stay in the first-level cache. Each block has a sum of its own,
+// so where it is cut depends on K only. A block may be halved for the cache's sake: then the second half goes on with
+// the sums of the first. So the bits of an output depend on its row of op(A), its column of op(B), the form of the
+// product and (but for `base`) nothing else: neither on the other rows and columns, nor on strides, threads and level.
 //
-// Over 500 lines: the two kernels, how each is cut into blocks, and the products that are fused with what follows.
+// Over 500 lines: the two kernels, and how each is cut into blocks.
 #pragma once
 
-#include "fused.hh"
 #include "vectors.hh"
 
 THINC_BEGIN
@@ -44,8 +46,8 @@ constexpr size_t pieces_bytes = 24 * 1024;  // blocks of up to four pieces of ma
 constexpr size_t panel_bytes = 24 * 1024;   // of B, that every tile of rows walks: it stays in L1
 constexpr size_t block_bytes = 512 * 1024;  // a block of B that every block of A walks: it stays in L2
 constexpr size_t most_k_bytes = 2048;       // of a row in one block of k, B transposed
-constexpr size_t one_outer_k = 384;         // B not transposed and where it lies: as many values of k are one block
-constexpr size_t most_outer_k = 192;        // else as many are in each
+constexpr size_t one_outer_k = 384;         // B not transposed: as many values of k are one block
+constexpr size_t most_outer_k = 192;        // of more, as many are in each
 constexpr size_t far_bytes = 2048;          // between rows of B
 
 THINC_FN size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
@@ -59,13 +61,25 @@ THINC_FN size_t even_piece(size_t total, size_t most, size_t unit) {
 template <class T>
 struct Finish {
   T alpha, beta;
-  const T* bias;  // null: none. With a bias, beta is 0
+  const T* bias;           // null: none. With a bias, beta is 0
+  bool continues = false;  // the sum begins with what is in C (B not transposed)
 
   THINC_FN Finish from_column(size_t n) const { return {alpha, beta, bias ? bias + n : bias}; }
   THINC_FN Finish in_block(size_t k0) const {  // in later blocks of k the sum of the earlier ones is in C
     return k0 ? Finish{alpha, T(1), nullptr} : *this;
   }
 };
+
+// Keeps compilers from fusing the product that made v with what comes next, as they do here and not there.
+template <class V>
+THINC_FN V rounded(V v) {
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+  asm("" : "+v"(v));
+#elif defined(__GNUC__) && defined(__aarch64__)
+  asm("" : "+w"(v));
+#endif
+  return v;
+}
 
 // The same for one output; `value` is alpha * sum.
 template <class T>
@@ -162,7 +176,7 @@ THINC_TILE void dot_tile(T* C, size_t ldc, const T* packed, const T* B, size_t l
     for (size_t j = 0; j < J; j += H) {
       T* c = C + v * groups * ldc + j;
       T values[L];
-      Vec<T> value = alpha * fold(&sum[v][j]);
+      Vec<T> value = rounded(alpha * fold(&sum[v][j]));
       if (j + H > columns) {
         store(values, value);
         for (size_t g = 0; g < present; ++g, c += ldc)
@@ -259,6 +273,15 @@ void dot_product(T* C, size_t ldc, const T* A, size_t row_stride, size_t k_strid
 
 // ---- B not transposed
 
+// The vector at c, the h-th column of a row, of which only `columns` exist: zeros beyond.
+template <class T>
+THINC_FN Vec<T> load_columns(const T* c, size_t columns, size_t h) {
+  if (h + lanes<T>() <= columns) return load(c);
+  T values[lanes<T>()];
+  for (size_t i = 0; i < lanes<T>(); ++i) values[i] = h + i < columns ? c[i] : T(0);
+  return load(values);
+}
+
 // One tile: R rows of packed A (k x R) against W vectors of B. Of the last vector the `skip` first lanes are not stored
 // (they belong to the tile before), of all only `columns`. With Keep, B is copied to `panel` on the way.
 template <class T, size_t R, size_t W, bool Keep = false>
@@ -269,7 +292,8 @@ THINC_TILE void outer_tile(T* C, size_t ldc, const T* packed, const T* B, size_t
 #pragma GCC unroll 16
   for (size_t r = 0; r < R; ++r)
 #pragma GCC unroll 16
-    for (size_t w = 0; w < W; ++w) sum[r][w] = splat(T(0));
+    for (size_t w = 0; w < W; ++w)
+      sum[r][w] = finish.continues && r < rows ? load_columns(C + r * ldc + w * L, columns, w * L) : splat(T(0));
   for (size_t i = 0; i < k; ++i) {
     Vec<T> b[W];
 #pragma GCC unroll 16
@@ -296,7 +320,7 @@ THINC_TILE void outer_tile(T* C, size_t ldc, const T* packed, const T* B, size_t
 #pragma GCC unroll 16
     for (size_t w = 0; w < W; ++w) {
       if (skip == 0 && (w + 1) * L <= columns) {
-        Vec<T> value = alpha * sum[r][w];
+        Vec<T> value = rounded(alpha * sum[r][w]);
         if (finish.beta != T(0)) value = value + beta * load(c + w * L);
         store(c + w * L, value);
       } else {
@@ -386,17 +410,19 @@ void outer_in_place(T* C, size_t ldc, T* packed, const T* A, size_t row_stride, 
     outer_strip<T, 1>(C + N - L, ldc, packed, B + N - L, ldb, M, k, L - (N - n), ahead, finish);
 }
 
-// One block of rows and of k, with B in packed panels of `outer_vectors` vectors, padded with zeros.
+// One block of rows and of k, with B in packed panels of `outer_vectors` vectors (of one, if N is less), padded with
+// zeros.
 template <class T>
 void outer_in_panels(T* C, size_t ldc, T* packed, T* panel, const T* A, size_t row_stride, size_t k_stride, const T* B,
                      size_t ldb, size_t M, size_t N, size_t k, const Finish<T>& finish) {
-  constexpr size_t L = lanes<T>(), width = outer_vectors * L, R = outer_rows;
+  constexpr size_t L = lanes<T>(), R = outer_rows;
+  const size_t width = N < L ? L : outer_vectors * L;
   pack_rows<T, R>(packed, A, row_stride, k_stride, M, k);
   for (size_t n = 0; n < N; n += width) {
     const size_t columns = min_size(width, N - n), next = n + columns;
     Ahead ahead(B + next, min_size(width, N - next), ldb, k, ceil_div(M, R));
     size_t m = 0;
-    if (columns == width) {  // packed by the first tile: on its own the copy would wait for memory
+    if (columns == outer_vectors * L) {  // packed by the first tile: on its own the copy would wait for memory
       outer_tile<T, R, outer_vectors, true>(C + n, ldc, packed, B + n, ldb, k, min_size(R, M), 0, width, finish, panel);
       m = R;
     } else {
@@ -415,28 +441,38 @@ void outer_in_panels(T* C, size_t ldc, T* packed, T* panel, const T* A, size_t r
   }
 }
 
+// Values of k in a block: of K alone.
+THINC_FN size_t outer_block(size_t K) { return K <= one_outer_k ? K : even_piece(K, most_outer_k, 8); }
+
 // C (M, N) from op(A) (M, K), by its strides, and B (K, N) with rows ldb apart.
 template <class T>
 void outer_product(T* C, size_t ldc, const T* A, size_t row_stride, size_t k_stride, const T* B, size_t ldb, size_t M,
                    size_t N, size_t K, const Finish<T>& finish) {
-  constexpr size_t L = lanes<T>(), R = outer_rows, room = panel_bytes / sizeof(T);
+  constexpr size_t L = lanes<T>(), R = outer_rows, width = outer_vectors * L;
   alignas(64) T packed[pack_bytes / sizeof(T)];
-  alignas(64) T panel[room];
+  constexpr size_t in_panel = panel_bytes / sizeof(T) / width;  // values of k
+  alignas(64) T panel[(in_panel > most_outer_k ? in_panel : most_outer_k) * width];
   if (M == 0 || N == 0) return;
+  const size_t k_block = outer_block(K);
+  size_t k_step = k_block;
+  bool in_panels = N < L;
   // Packing pays where rows of B are far apart (each its own page, and many on the same cache lines) and met often.
-  const bool in_panels = N < L || (ldb * sizeof(T) >= far_bytes && M >= 6 * R);
-  const size_t k_block = in_panels          ? even_piece(K, room / (outer_vectors * L), 8)
-                         : K <= one_outer_k ? K
-                                            : even_piece(K, most_outer_k, 8);
-  const size_t m_block = pack_bytes / sizeof(T) / (k_block ? k_block : 1) / R * R;
+  // Only a block that is all of K may be too long for a panel; its first part leaves its sums in C.
+  if (!in_panels && ldb * sizeof(T) >= far_bytes && M >= 6 * R && (finish.beta == T(0) || K <= most_outer_k)) {
+    in_panels = true;
+    if (k_block == K) k_step = even_piece(K, in_panel, 8);
+  }
+  const size_t m_block = pack_bytes / sizeof(T) / (k_step ? k_step : 1) / R * R;
   // Rows of C that stay in L2 while k goes by: a block of B, too, is then read once for all of them.
   const size_t m_most = ceil_div(block_bytes / sizeof(T) / N + 1, m_block) * m_block;
   for (size_t m_start = 0; m_start < M; m_start += m_most) {
     const size_t m_end = min_size(M, m_start + m_most);
-    const size_t tiles = ceil_div(m_end - m_start, R) * ceil_div(N, outer_vectors * L);
+    const size_t tiles = ceil_div(m_end - m_start, R) * ceil_div(N, width);
     size_t k = 0;
     do {
-      const size_t k_here = min_size(k_block, K - k), next = k + k_here, k_next = min_size(k_block, K - next);
+      const size_t k_here = min_size(k_step, K - k), next = k + k_here, k_next = min_size(k_step, K - next);
+      const Finish<T> here =
+          k_step == k_block ? finish.in_block(k) : Finish<T>{next < K ? T(1) : finish.alpha, T(0), nullptr, k > 0};
       Ahead ahead[2] = {{A + next * k_stride, M, k_stride, row_stride == 1 ? k_next : 0, tiles},
                         {B + next * ldb, N, ldb, k_next, tiles}};
       for (size_t m = m_start; m < m_end; m += m_block) {
@@ -445,20 +481,18 @@ void outer_product(T* C, size_t ldc, const T* A, size_t row_stride, size_t k_str
         T* c = C + m * ldc;
         if (row_stride != 1)
           ahead[0] = {a + rows * row_stride, k_here, row_stride, min_size(m_block, m_end - m - rows),
-                      ceil_div(rows, R) * ceil_div(N, outer_vectors * L)};
+                      ceil_div(rows, R) * ceil_div(N, width)};
         if (in_panels)
-          outer_in_panels(c, ldc, packed, panel, a, row_stride, k_stride, B + k * ldb, ldb, rows, N, k_here,
-                          finish.in_block(k));
+          outer_in_panels(c, ldc, packed, panel, a, row_stride, k_stride, B + k * ldb, ldb, rows, N, k_here, here);
         else
-          outer_in_place(c, ldc, packed, a, row_stride, k_stride, B + k * ldb, ldb, rows, N, k_here, ahead,
-                         finish.in_block(k));
+          outer_in_place(c, ldc, packed, a, row_stride, k_stride, B + k * ldb, ldb, rows, N, k_here, ahead, here);
       }
-      k += k_block;
+      k += k_step;
     } while (k < K);
   }
 }
 
-// ---- the kernels of the table
+// ---- the kernel of the table
 
 template <class T>
 void gemm(int trans_a, int trans_b, size_t M, size_t N, size_t K, double alpha, const void* A, size_t lda,
@@ -467,108 +501,6 @@ void gemm(int trans_a, int trans_b, size_t M, size_t N, size_t K, double alpha, 
   const size_t row_stride = trans_a ? 1 : lda, k_stride = trans_a ? lda : 1;
   (trans_b ? dot_product<T> : outer_product<T>)(static_cast<T*>(C), ldc, static_cast<const T*>(A), row_stride, k_stride,
                                                 static_cast<const T*>(B), ldb, M, N, K, finish);
-}
-
-// Y (N, O) = X (N, I) W (O, I).T + b (O,); b may be null.
-template <class T>
-void affine(void* Y, const void* X, const void* W, const void* b, size_t N, size_t I, size_t O) {
-  dot_product<T>(static_cast<T*>(Y), O, static_cast<const T*>(X), I, 1, static_cast<const T*>(W), I, N, O, I,
-                 {T(1), T(0), static_cast<const T*>(b)});
-}
-
-// Of G blocks of rows x columns, the pieces from number p on, the largest of each output and its number. Without
-// `first` these compete with what best and which hold.
-template <size_t G, bool first, class T>
-void largest_of(T* best, size_t ld, int32_t* which, size_t which_ld, const T* pieces, size_t rows, size_t columns,
-                int32_t p) {
-  const size_t stride = rows * columns;
-  for (size_t r = 0; r < rows; ++r, best += ld, which += which_ld, pieces += columns) {
-#pragma omp simd
-    for (size_t j = 0; j < columns; ++j) {
-      T value = first ? pieces[j] : best[j];
-      int32_t number = first ? p : which[j];
-#pragma GCC unroll 4
-      for (size_t g = first; g < G; ++g) {
-        const T z = pieces[g * stride + j];
-        number = z > value ? p + int32_t(g) : number;
-        value = z > value ? z : value;
-      }
-      best[j] = value;
-      which[j] = number;
-    }
-  }
-}
-
-// The largest pieces of some rows of X, as many as a block has. A block of up to four pieces is made at a time.
-template <class T>
-struct MaxoutBlocks {
-  static constexpr size_t most_columns = 256, most_pieces = 4;
-  DotBlocks<T> dot;
-  size_t at_once, room;  // pieces; values of each
-
-  MaxoutBlocks(size_t N, size_t I, size_t P)
-      : dot(N, I), at_once(min_size(P, most_pieces)), room(pieces_bytes / sizeof(T) / at_once) {
-    dot.rows = min_size(dot.rows, room / dot_columns);
-  }
-
-  void make(T* best, int32_t* which, const T* X, const T* W, const T* b, size_t rows, size_t I, size_t O,
-            size_t P) const {
-    alignas(64) T packed[pack_bytes / sizeof(T)];
-    alignas(64) T pieces[pieces_bytes / sizeof(T)];
-    T bias[most_columns];
-    int32_t ignored[most_columns];
-    constexpr decltype(&largest_of<1, true, T>) choose[2][most_pieces] = {
-        {largest_of<1, false, T>, largest_of<2, false, T>, largest_of<3, false, T>, largest_of<4, false, T>},
-        {largest_of<1, true, T>, largest_of<2, true, T>, largest_of<3, true, T>, largest_of<4, true, T>}};
-    const size_t o_block = even_piece(O, min_size(room / rows, most_columns) / dot_columns * dot_columns, dot_columns);
-    bool pack = true;
-    for (size_t o = 0; o < O; o += o_block) {
-      const size_t columns = min_size(o_block, O - o), stride = rows * columns;
-      for (size_t p = 0; p < P; p += at_once) {
-        const size_t some = min_size(at_once, P - p);
-        for (size_t g = 0; g < some; ++g) {
-          if (b)
-            for (size_t j = 0; j < columns; ++j) bias[j] = b[(o + j) * P + p + g];
-          const Finish<T> finish = {T(1), T(0), b ? bias : nullptr};
-          size_t k = 0;
-          do {
-            dot_block(pieces + g * stride, columns, packed, X + k, I, 1, pack, W + (o * P + p + g) * I + k, P * I, rows,
-                      columns, min_size(dot.k, I - k), dot.panel, finish.in_block(k));
-            pack = I > dot.k;  // one block of k stays packed
-            k += dot.k;
-          } while (k < I);
-        }
-        choose[p == 0][some - 1](best + o, O, which ? which + o : ignored, which ? O : 0, pieces, rows, columns,
-                                 int32_t(p));
-      }
-    }
-  }
-};
-
-// best (N, O) = the largest of the P pieces of X W.T + b, which (N, O) = its index, the first of equals. W (O, P, I),
-// b (O, P) or null. The bits of best are those of affine.
-template <class T>
-void affine_maxout(void* best, int32_t* which, const void* X, const void* W, const void* b, size_t N, size_t I,
-                   size_t O, size_t P) {
-  const MaxoutBlocks<T> blocks(N, I, P);
-  for (size_t n = 0; n < N; n += blocks.dot.rows)
-    blocks.make(static_cast<T*>(best) + n * O, which + n * O, static_cast<const T*>(X) + n * I,
-                static_cast<const T*>(W), static_cast<const T*>(b), min_size(blocks.dot.rows, N - n), I, O, P);
-}
-
-// The same, and layer_norm of the best, a block of rows at a time. best and which may be null: a prediction drops them.
-template <class T>
-void affine_maxout_layer_norm(void* Y_, void* best_, int32_t* which, void* mu, void* rstd, const void* X, const void* W,
-                              const void* b, const void* G, const void* beta, double eps, size_t N, size_t I, size_t O,
-                              size_t P) {
-  T *Y = static_cast<T*>(Y_), *best = best_ ? static_cast<T*>(best_) : Y;
-  const MaxoutBlocks<T> blocks(N, I, P);
-  for (size_t n = 0; n < N; n += blocks.dot.rows) {
-    const size_t rows = min_size(blocks.dot.rows, N - n);
-    blocks.make(best + n * O, which ? which + n * O : which, static_cast<const T*>(X) + n * I, static_cast<const T*>(W),
-                static_cast<const T*>(b), rows, I, O, P);
-    layer_norm<T>(Y + n * O, static_cast<T*>(mu) + n, static_cast<T*>(rstd) + n, best + n * O, G, beta, eps, rows, O);
-  }
 }
 
 THINC_END

@@ -67,6 +67,19 @@ THINC_FN T clip_(T x, T low, T high) {
   return min_(max_(x, low), high);
 }
 
+// x as a finite T: times 0 it is 0.
+template <class T>
+THINC_FN T finite_(double x) {
+  const double most = sizeof(T) == 4 ? 3.4028234663852886e38 : 1.7976931348623157e308;
+  return T(x > most ? most : x < -most ? -most : x);
+}
+
+// x is the new maximum after `best`: of equals the first, and a NaN before any number.
+template <class T>
+THINC_FN bool exceeds(T x, T best) {
+  return !(x <= best) & (best == best);
+}
+
 #ifdef __CUDACC__
 
 THINC_FN float exp_(float x) { return expf(x); }
@@ -226,6 +239,34 @@ THINC_FN T erf_(T x) {
   const T far = T(1) - T(2) * normal_tail_(a, gauss_(a));
   const T near = x * small_erf_(min_(x * x, T(0.25)));
   return abs_(x) < T(0.5) ? near : (x < T(0) ? -far : far);
+}
+
+// x if `keep`, else 0, by a mask on the bits: written as a choice, compilers make it a branch, which random data
+// defeat.
+THINC_FN float only_if(bool keep, float x) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &x, sizeof x);
+  bits &= uint32_t(0) - uint32_t(keep);
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
+THINC_FN double only_if(bool keep, double x) {
+  uint64_t bits;
+  __builtin_memcpy(&bits, &x, sizeof x);
+  bits &= uint64_t(0) - uint64_t(keep);
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+// The first index i with which[i] outside [0, size), or -1.
+THINC_FN int64_t first_outside(const int32_t* which, size_t n, uint32_t size) {
+  uint32_t bad = 0;
+#pragma omp simd reduction(| : bad)
+  for (size_t i = 0; i < n; ++i) bad |= uint32_t(which[i]) >= size;
+  if (bad)
+    for (size_t i = 0; i < n; ++i)
+      if (uint32_t(which[i]) >= size) return int64_t(i);
+  return -1;
 }
 
 #endif

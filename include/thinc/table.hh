@@ -18,7 +18,7 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
 // ROW(result, name, arguments). N rows, B sequences, T all rows, I in, O out, P pieces, K indices per row.
 // clang-format off
 #define THINC_FLOAT_KERNELS(ROW)                                                                                       \
-  /* gemm.hh */                                                                                                        \
+  /* gemm.hh, dense.hh */                                                                                              \
   ROW(void, gemm, (int trans_a, int trans_b, size_t M, size_t N, size_t K, double alpha, const void* A, size_t lda,    \
                    const void* B, size_t ldb, double beta, void* C, size_t ldc))                                       \
   ROW(void, affine, (void* Y, const void* X, const void* W, const void* b, size_t N, size_t I, size_t O))              \
@@ -27,7 +27,10 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
   ROW(void, affine_maxout_layer_norm, (void* Y, void* best, int32_t* which, void* mu, void* rstd, const void* X,       \
                                        const void* W, const void* b, const void* G, const void* beta, double eps,      \
                                        size_t N, size_t I, size_t O, size_t P))                                        \
-  /* fused.hh */                                                                                                       \
+  ROW(void, maxout, (void* best, int32_t* which, const void* X, size_t N, size_t O, size_t P))                         \
+  ROW(bad_t, backprop_maxout, (void* dX, const void* dY, const int32_t* which, size_t N, size_t O, size_t P))          \
+  ROW(void, sum_rows, (void* sums, const void* X, size_t N, size_t O))                                                 \
+  /* norms.hh */                                                                                                       \
   ROW(void, layer_norm, (void* Y, void* mu, void* rstd, const void* X, const void* G, const void* b, double eps,       \
                          size_t N, size_t I))                                                                          \
   ROW(void, backprop_layer_norm, (void* dX, void* dG, void* db, const void* dY, const void* X, const void* G,          \
@@ -35,25 +38,19 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
   ROW(void, softmax, (void* Y, const void* X, double inverse_temperature, size_t N, size_t O))                         \
   ROW(void, backprop_softmax, (void* dX, const void* Y, const void* dY, double inverse_temperature, size_t N,          \
                                size_t O))                                                                              \
+  /* losses.hh */                                                                                                      \
   ROW(bad_t, backprop_cross_entropy, (void* dX, const void* Y, const int32_t* classes, double right, double wrong,     \
                                       double scale, size_t N, size_t O))                                               \
   ROW(void, cosine_distance, (void* dY, void* cosines, const void* Y, const void* truths, double scale, size_t N,      \
                               size_t O))                                                                               \
   ROW(double, l2_distance, (void* dY, const void* Y, const void* truths, double scale, size_t n))                      \
-  ROW(void, sum_rows, (void* sums, const void* X, size_t N, size_t O))                                                 \
-  /* updates.hh */                                                                                                     \
-  ROW(void, adam, (void* w, void* g, void* m, void* v, double b1, double b2, double eps, double lr, size_t n))         \
-  ROW(void, update_averages, (void* ema, const void* w, double decay, size_t n))                                       \
-  ROW(double, sum_squares, (const void* x, size_t n))                                                                  \
-  ROW(void, scale, (void* x, double factor, size_t n))                                                                 \
-  ROW(void, optimizer_step, (void* w, void* g, void* m, void* v, void* ema, size_t n, const double* settings))         \
-  ROW(void, dropout_mask, (void* mask, double drop, uint64_t seed, size_t n))                                          \
   /* sequences.hh */                                                                                                   \
-  ROW(void, maxout, (void* best, int32_t* which, const void* X, size_t N, size_t O, size_t P))                         \
-  ROW(bad_t, backprop_maxout, (void* dX, const void* dY, const int32_t* which, size_t N, size_t O, size_t P))          \
   ROW(void, seq2col, (void* Y, const void* X, const int32_t* lengths, size_t B, size_t T, size_t I, size_t W))         \
   ROW(void, backprop_seq2col, (void* dX, const void* dY, const int32_t* lengths, size_t B, size_t T, size_t I,         \
                                size_t W))                                                                              \
+  ROW(void, softmax_sequences, (void* Y, const void* X, const int32_t* lengths, size_t B, size_t O))                   \
+  ROW(void, backprop_softmax_sequences, (void* dX, const void* dY, const void* Y, const int32_t* lengths, size_t B,    \
+                                         size_t O))                                                                    \
   ROW(void, reduce_sum, (void* Y, const void* X, const int32_t* lengths, size_t B, size_t O))                          \
   ROW(void, reduce_mean, (void* Y, const void* X, const int32_t* lengths, size_t B, size_t O))                         \
   ROW(void, reduce_max, (void* Y, int32_t* which, const void* X, const int32_t* lengths, size_t B, size_t O))          \
@@ -71,11 +68,19 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
                             const void* b, size_t B, size_t N, size_t O, uint64_t length, int v1))                     \
   ROW(void, backprop_sparse_linear, (void* dW, void* db, const void* dY, const int32_t* cells, const void* values,     \
                                      const int32_t* lengths, size_t B, size_t N, size_t O, uint64_t length, int v1))   \
-  /* lstm.hh: one time step of one direction, R rows; A and dA (R, 4, O) gate-major, G (R, O, 4) or null */              \
+  /* lstm.hh: one time step of one direction, R rows; A and dA (R, 4, O) gate-major, G (R, O, 4) or null */            \
   ROW(void, lstm_gates, (void* G, void* C, void* Y, const void* A, const void* b, const void* C_prev, size_t R,        \
                          size_t O))                                                                                    \
   ROW(void, backprop_lstm_gates, (void* dA, void* dC, const void* dY, const void* G, const void* C,                    \
-                                  const void* C_prev, size_t R, size_t O))
+                                  const void* C_prev, size_t R, size_t O))                                             \
+  /* updates.hh */                                                                                                     \
+  ROW(void, adam, (void* w, void* g, void* m, void* v, double b1, double b2, double eps, double lr, size_t n))         \
+  ROW(void, update_averages, (void* ema, const void* w, double decay, size_t n))                                       \
+  ROW(double, sum_squares, (const void* x, size_t n))                                                                  \
+  ROW(void, scale, (void* x, double factor, size_t n))                                                                 \
+  ROW(void, optimizer_step, (void* w, void* g, void* m, void* v, void* ema, size_t n, const double* settings))         \
+  /* arrays.hh */                                                                                                      \
+  ROW(void, dropout_mask, (void* mask, double drop, uint64_t seed, size_t n))
 
 #define THINC_INTEGER_KERNELS(ROW)                                                                                     \
   ROW(void, hash, (uint32_t* keys, const uint64_t* ids, uint32_t seed, size_t N))                                      \

@@ -2,6 +2,9 @@
 #pragma once
 
 #include "portable.hh"
+#ifndef __CUDACC__
+#include "sums.hh"
+#endif
 #if defined(_MSC_VER) && defined(_M_X64)
 #include <intrin.h>
 #endif
@@ -79,15 +82,14 @@ void update_averages(void* ema_, const void* w_, double decay, size_t n) {
   for (size_t i = 0; i < n; ++i) ema[i] -= rest * (ema[i] - w[i]);
 }
 
-// Summed in double, in lanes of fixed number, so that the norm does not depend on the CPU level by more than rounding.
+#ifndef __CUDACC__
+// Summed in double, so that the norm does not depend on the CPU level by more than rounding.
 template <class T>
 double sum_squares(const void* x_, size_t n) {
   const T* x = static_cast<const T*>(x_);
-  double sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (size_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  return sum;
+  return sum_terms<double>(n, [x](size_t i) { return static_cast<double>(x[i]) * static_cast<double>(x[i]); });
 }
+#endif
 
 template <class T>
 void scale(void* x_, double factor_, size_t n) {
@@ -95,41 +97,6 @@ void scale(void* x_, double factor_, size_t n) {
   const T factor = T(factor_);
 #pragma omp simd
   for (size_t i = 0; i < n; ++i) x[i] *= factor;
-}
-
-// A counter-based generator: element i depends on (seed, i) alone, so loops may run in any width and order.
-// Two rounds of the 32-bit finaliser of MurmurHash3 over a Weyl sequence; 24 bits make the uniform number.
-THINC_FN uint32_t counter_bits(uint32_t counter, uint32_t key0, uint32_t key1) {
-  uint32_t h = counter * 0x9e3779b9u ^ key0;
-  h ^= h >> 16;
-  h *= 0x85ebca6bu;
-  h ^= h >> 13;
-  h *= 0xc2b2ae35u;
-  h ^= h >> 16;
-  h += key1;
-  h ^= h >> 16;
-  h *= 0x7feb352du;
-  h ^= h >> 15;
-  h *= 0x846ca68bu;
-  h ^= h >> 16;
-  return h;
-}
-
-// 0 with probability `drop`, else 1 / (1 - drop).
-template <class T>
-void dropout_mask(void* mask_, double drop, uint64_t seed, size_t n) {
-  T* mask = static_cast<T*>(mask_);
-  const T keep = T(1.0 / (1.0 - drop));
-  const uint32_t limit = static_cast<uint32_t>(drop * 16777216.0);  // of 2^24
-  const size_t chunk = size_t(1) << 31;                             // the counter has 32 bits; each chunk its own key
-  for (size_t start = 0; start < n; start += chunk) {
-    const uint32_t m = static_cast<uint32_t>(n - start < chunk ? n - start : chunk);
-    const uint32_t key0 = static_cast<uint32_t>(seed),
-                   key1 = static_cast<uint32_t>(seed >> 32) ^ (uint32_t)(start >> 31);
-    T* out = mask + start;
-#pragma omp simd
-    for (uint32_t i = 0; i < m; ++i) out[i] = (counter_bits(i, key0, key1) >> 8) < limit ? T(0) : keep;
-  }
 }
 
 // One pass over a parameter and all that belongs to it: gradient scaling (clipping), L2, the step, decoupled weight
@@ -167,7 +134,7 @@ struct StepNumbers {
 template <class T, int kind, bool averages>
 THINC_FN void step_one(const StepNumbers<T>& s, T* w, T* g, T* m, T* v, T* ema, size_t i) {
   T wi = w[i];
-  const T gi = (g[i] + s.l2 * wi) * s.grad_scale;
+  const T gi = (s.l2 == T(0) ? g[i] : g[i] + s.l2 * wi) * s.grad_scale;  // without L2 nothing of an infinite weight
   if (kind == 0) {
     wi -= s.lr * gi;
   } else {
@@ -177,7 +144,7 @@ THINC_FN void step_one(const StepNumbers<T>& s, T* w, T* g, T* m, T* v, T* ema, 
     v[i] = vi;
     wi -= kind == 1 ? s.lr * (mi / (sqrt_(vi) + s.eps)) : s.lr * mi;
   }
-  wi -= s.decay * wi;
+  wi = s.decay == T(0) ? wi : wi - s.decay * wi;
   w[i] = wi;
   g[i] = T(0);
   if (averages) ema[i] -= s.rest * (ema[i] - wi);

@@ -7,8 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from thinc.backends._kernels.activations import ACTIVATIONS as ROWS
 
 from tests.checks import assert_ulp, numeric_gradient
+from thinc.backends import NumpyOps, Ops
+
+kernel_forward, kernel_backward = NumpyOps()._forward, NumpyOps()._backward
 
 LINEAR = {"slope": 0.7, "offset": -0.2, "min_val": -2.0, "max_val": 3.0}
 POINTS = [-30.0, -17.5, -6.5, -3.7, -2.2, -1.1, -0.3, -0.0, 0.0, 1e-3, 0.4, 1.7, 2.9]
@@ -218,3 +222,82 @@ def test_gaussian_helpers(ops):
     numpy.testing.assert_allclose(gaussian_cdf(ops, X), want, rtol=1e-6, atol=1e-7)
     slope = numeric_gradient(lambda Z: gaussian_cdf(ops, Z), X, numpy.ones(11))
     numpy.testing.assert_allclose(gaussian_pdf(ops, X), slope, atol=1e-5)
+
+
+# ---- the accuracy that the list in activations.hh states
+
+
+def every_exponent(n):
+    """n float32 numbers, evenly over all bit patterns of finite ones, and some where functions bend."""
+    bits = numpy.linspace(0, 0x7F7FFFFF, n // 4).astype("uint32").view("float32")
+    near = numpy.random.RandomState(0).uniform(-25, 25, size=n // 2).astype("float32")
+    return numpy.concatenate([bits, -bits, near])
+
+
+def truth_of(name, X):
+    """Forward and derivative in float64, by the readable formula."""
+    params = {"mish": (20.0,), "clipped_linear": (0.2, 0.5, 0.0, 1.0)}.get(name, ())
+    wide, readable = X.astype("float64"), Ops()
+    ones = numpy.ones_like(wide)
+    if name == "tanh":
+        Y = numpy.tanh(wide)
+        return params, Y, 1 - Y**2
+    Y = readable._forward(name, wide, params)
+    if name == "erf":
+        return params, Y, 2 / math.sqrt(math.pi) * numpy.exp(-(wide**2))
+    reads = ROWS[name].reads
+    return (
+        params,
+        Y,
+        readable._backward(name, ones, wide if "X" in reads else None, Y if "Y" in reads else None, params),
+    )
+
+
+def assert_within(name, way, X, got, want, ulp, floor):
+    limit = numpy.finfo(got.dtype)
+    with numpy.errstate(over="ignore"):
+        fits = abs(want) <= limit.max
+    # A unit in the last place of the truth; below the smallest normal number they all are of one size.
+    unit = numpy.ldexp(limit.eps, numpy.frexp(numpy.maximum(abs(want[fits]), limit.tiny))[1] - 1)
+    error = abs(got[fits].astype("float64") - want[fits]) - floor * limit.eps
+    with numpy.errstate(over="ignore"):
+        worst = int((error / unit).argmax())
+    assert error[worst] <= ulp * unit[worst], (
+        f"{name} {way} at {X[fits][worst]!r}: {error[worst] / unit[worst]:.2f} units beside {floor} eps, {ulp} stated"
+    )
+
+
+def assert_accurate(name, n):
+    row, X = ROWS[name], every_exponent(n)
+    params, Y, slope = truth_of(name, X)
+    got = kernel_forward(name, X, params, False)
+    assert_within(name, "forward", X, got, Y, row.ulp, row.floor)
+    saved = (X if "X" in row.reads else None, got if "Y" in row.reads else None)
+    dX = kernel_backward(name, numpy.ones_like(X), *saved, params, False)
+    # The gradient of 8.3 clips the sigmoid in one factor and not in the other: beyond, it grows with x in float64.
+    near = abs(X) < (20 if name == "swish" else numpy.inf)
+    assert_within(name, "backward", X[near], dX[near], slope[near], row.back_ulp, row.back_floor)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_as_exact_as_stated(fast_ops, name):
+    assert_accurate(name, 200_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ROWS)
+def test_as_exact_as_stated_everywhere(fast_ops, name):
+    assert_accurate(name, 20_000_000)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_doubles_as_exact_as_stated(fast_ops, name):
+    """The truth is of the same format here, and as inexact."""
+    row = ROWS[name]
+    X = numpy.random.RandomState(0).uniform(-20, 20, size=50_000)
+    params, Y, slope = truth_of(name, X)
+    got = kernel_forward(name, X, params, False)
+    assert_within(name, "forward", X, got, Y, 2 * row.ulp + 8, 2 * row.floor + 2)
+    saved = (X if "X" in row.reads else None, Y if "Y" in row.reads else None)
+    dX = kernel_backward(name, numpy.ones_like(X), *saved, params, False)
+    assert_within(name, "backward", X, dX, slope, 2 * row.back_ulp + 8, 2 * row.back_floor + 2)

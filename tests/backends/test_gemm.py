@@ -225,6 +225,53 @@ def test_forward_bits_do_not_depend_on_the_batch(native, isa, dtype, N, K):
         assert Z_part.tobytes() == Z[start : start + rows].tobytes()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("trans1,trans2", TRANSPOSES)
+@pytest.mark.parametrize("M,K,N", [(200, 300, 512), (97, 700, 600), (61, 385, 3), (64, 1000, 523)])
+def test_bits_of_a_row_do_not_depend_on_the_others(native, isa, dtype, trans1, trans2, M, K, N):
+    """Every product, also where rows of B are far apart and where threads cut the columns."""
+    rng = numpy.random.default_rng(5)
+    x, y = operands(rng, M, N, K, trans1, trans2, dtype)
+    whole = product(x, y, trans1=trans1, trans2=trans2)
+    for start, end in ((0, 1), (0, 8), (3, 50), (1, 60)):
+        part = x[:, start:end] if trans1 else x[start:end]
+        for rows in (part, numpy.ascontiguousarray(part)):
+            Z = product(rows, y, trans1=trans1, trans2=trans2)
+            assert Z.tobytes() == whole[start:end].tobytes()
+    for start in range(0, N, 64):
+        columns = y[start : start + 64] if trans2 else y[:, start : start + 64]
+        Z = product(x, columns, trans1=trans1, trans2=trans2)
+        assert Z.tobytes() == whole[:, start : start + 64].tobytes()
+        Z = product(x, numpy.ascontiguousarray(columns), trans1=trans1, trans2=trans2)
+        assert Z.tobytes() == whole[:, start : start + 64].tobytes()
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.sampled_from([1, 3, 7, 8, 31, 47, 48, 49, 70]),
+    st.integers(1, 530),
+    st.sampled_from([5, 192, 193, 256, 257, 300, 384, 385, 400, 520, 800]),
+    st.sampled_from(TRANSPOSES),
+    st.sampled_from(DTYPES),
+    st.sampled_from(levels.isa_levels()),
+)
+def test_bits_of_a_row_in_any_shape(M, N, K, transposes, dtype, level):
+    trans1, trans2 = transposes
+    rng = numpy.random.default_rng(M)
+    x, y = operands(rng, M, N, K, trans1, trans2, dtype)
+    before = levels.isa_name(), gemm.engine_name()
+    levels.use_isa(level)
+    gemm.use_engine("native")
+    try:
+        whole = product(x, y, trans1=trans1, trans2=trans2)
+        for row in {0, M // 2, M - 1}:
+            one = x[:, row : row + 1] if trans1 else x[row : row + 1]
+            assert product(one, y, trans1=trans1, trans2=trans2).tobytes() == whole[row].tobytes()
+    finally:
+        levels.use_isa(before[0])
+        gemm.use_engine(before[1])
+
+
 @pytest.mark.skipif(not {"avx2", "avx512"} <= set(levels.isa_levels()), reason="needs an AVX-512 CPU")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_forward_bits_do_not_depend_on_the_vector_width(native, dtype):

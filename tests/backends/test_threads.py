@@ -2,6 +2,9 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy
@@ -144,3 +147,105 @@ def _takes_none(name):
     except ValueError:
         return False
     return True
+
+
+@pytest.mark.parametrize("n", [1.5, "2", None])
+def test_the_number_is_an_integer(n):
+    with pytest.raises(TypeError):
+        set_num_threads(n)
+    assert get_num_threads() == 1
+    set_num_threads(numpy.int64(1))
+
+
+@needs_cores
+def test_the_number_may_change_while_others_compute():
+    """No thread waits for ever, and no result is another."""
+    X, W, *_ = arrays("float32")
+    expected = ops.gemm(X, W, trans2=True)
+    stop = threading.Event()
+    wrong = []
+
+    def work():
+        while not stop.is_set():
+            if not numpy.array_equal(ops.gemm(X, W, trans2=True), expected):
+                wrong.append(1)
+
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for i in range(400):
+        set_num_threads(1 + i % 2)
+    stop.set()
+    for worker in workers:
+        worker.join(timeout=60)
+    assert not any(worker.is_alive() for worker in workers) and not wrong
+
+
+@needs_cores
+def test_the_level_may_change_while_others_compute():
+    from thinc.backends._kernels.levels import isa_levels, isa_name, use_isa
+
+    X, W, *_ = arrays("float32")
+    before, results = isa_name(), []
+    for level in isa_levels():
+        use_isa(level)
+        results.append(ops.gemm(X, W, trans2=True))
+    set_num_threads(2)
+    stop, wrong = threading.Event(), []
+
+    def work():
+        while not stop.is_set():
+            got = ops.gemm(X, W, trans2=True)
+            if not any(numpy.array_equal(got, result) for result in results):
+                wrong.append(1)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for i in range(400):
+            use_isa(isa_levels()[i % len(isa_levels())])
+    finally:
+        stop.set()
+        worker.join(timeout=60)
+        use_isa(before)
+    assert not worker.is_alive() and not wrong
+
+
+NO_MORE_THREADS = """
+import resource
+import numpy
+from thinc.api import NumpyOps, set_num_threads
+
+ops = NumpyOps()
+X, W = numpy.ones((2000, 300), "f"), numpy.ones((300, 300), "f")
+expected = ops.gemm(X, W, trans2=True)
+set_num_threads(2)
+pages = int(open("/proc/self/statm").read().split()[0])
+room = pages * resource.getpagesize() + (6 << 20)  # for the result, but not for the stack of a thread
+resource.setrlimit(resource.RLIMIT_AS, (room, resource.RLIM_INFINITY))
+for _ in range(3):
+    assert (ops.gemm(X, W, trans2=True) == expected).all()
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert (ops.gemm(X, W, trans2=True) == expected).all()
+set_num_threads(1)
+print("computed")
+"""
+
+
+@needs_cores
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and RLIMIT_AS")
+def test_where_no_thread_can_be_had_the_caller_computes_alone():
+    run = subprocess.run([sys.executable, "-c", NO_MORE_THREADS], capture_output=True, text=True, timeout=120)
+    assert run.stdout.strip() == "computed", (run.returncode, run.stderr)
+
+
+@needs_cores
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_replaced_threads_end():
+    X, W, *_ = arrays("float32")
+    before = len(os.listdir("/proc/self/task"))
+    for _ in range(20):
+        set_num_threads(2)
+        ops.gemm(X, W, trans2=True)
+        set_num_threads(1)
+    assert len(os.listdir("/proc/self/task")) == before

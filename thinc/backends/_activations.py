@@ -36,6 +36,8 @@ _FORMULAS: Dict[str, Callable[..., Any]] = {}
 
 # Beyond 20, sigmoid and tanh are 1 in float32; clipping keeps exp in range.
 _CLIP = 20.0
+# From here on 1 + x^2 is x^2 in every dtype, and no square overflows.
+_FAR = 1e18
 
 
 def formula(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -107,82 +109,98 @@ def _swish(xp, X):
 
 @formula("backprop_swish")
 def _backprop_swish(xp, dY, X, Y):
-    return dY * (Y + _sigmoid(xp, X) * (1.0 - Y))
+    s = _sigmoid(xp, X)
+    return dY * (s + Y * (1.0 - s))
 
 
 # hard_swish(x) = x * clip(0.2 x + 0.5, 0, 1).
 @formula("hard_swish")
 def _hard_swish(xp, X):
-    return X * xp.clip(X * 0.2 + 0.5, 0.0, 1.0)
+    return xp.maximum(X, -2.5) * xp.clip(X * 0.2 + 0.5, 0.0, 1.0)
 
 
 @formula("backprop_hard_swish")
 def _backprop_hard_swish(xp, dY, X):
-    slope = xp.where(X > 2.5, 1.0, xp.where(X < -2.5, 0.0, X * 0.4 + 0.5))
-    return dY * slope.astype(dY.dtype)
+    slope = xp.where(X > 2.5, 1.0, X * 0.4 + 0.5).astype(dY.dtype)
+    return xp.where(X < -2.5, dY.dtype.type(0), dY * slope)
 
 
 # hard_swish_mobilenet(x) = x * relu6(x + 3) / 6.  Howard et al. 2019.
 @formula("hard_swish_mobilenet")
 def _hard_swish_mobilenet(xp, X):
-    return X * xp.clip(X + 3.0, 0.0, 6.0) / 6.0
+    return xp.maximum(X, -3.0) * (xp.clip(X + 3.0, 0.0, 6.0) / 6.0)
 
 
 @formula("backprop_hard_swish_mobilenet")
 def _backprop_hard_swish_mobilenet(xp, dY, X):
-    slope = xp.where(X > 3.0, 1.0, xp.where(X < -3.0, 0.0, (X * 2.0 + 3.0) / 6.0))
-    return dY * slope.astype(dY.dtype)
+    slope = xp.where(X > 3.0, 1.0, (X * 2.0 + 3.0) / 6.0).astype(dY.dtype)
+    return xp.where(X < -3.0, dY.dtype.type(0), dY * slope)
 
 
-# dish(x) = x/2 * (r + 1) where r = x / sqrt(1 + x^2): an algebraic swish.
+# dish(x) = x/2 * u where u = 1 + x / sqrt(1 + x^2): an algebraic swish.
 @formula("dish")
 def _dish(xp, X):
-    return 0.5 * X * (X / xp.hypot(X, 1.0) + 1.0)
+    return 0.5 * xp.maximum(X, -_FAR) * _twice_gate(xp, X)
 
 
 @formula("backprop_dish")
 def _backprop_dish(xp, dY, X):
-    r = X / xp.hypot(X, 1.0)
-    return dY * (0.5 + r - 0.5 * r**3)
+    u = _twice_gate(xp, X)
+    return dY * (0.5 * u * (u * (3.0 - u) - 1.0))
+
+
+def _twice_gate(xp, X):
+    # For r = sqrt(1 + x^2) is 1 - |x| / r = 1 / (r (r + |x|)), which does not cancel. Beyond _FAR it stays as it is.
+    a = xp.minimum(abs(X), _FAR)
+    r = xp.sqrt(1.0 + a * a)
+    return xp.where(X < 0, 1.0 / (r * (r + a)), 1.0 + a / r)
 
 
 # gelu(x) = x * Phi(x).  Hendrycks & Gimpel 2016.
 @formula("gelu")
 def _gelu(xp, X):
-    return X * _normal_cdf(xp, X)
+    return xp.maximum(X, -40.0) * _normal_cdf(xp, X)
 
 
 @formula("backprop_gelu")
 def _backprop_gelu(xp, dY, X):
-    density = xp.exp(-0.5 * X**2) / math.sqrt(2.0 * math.pi)
-    return dY * (_normal_cdf(xp, X) + X * density)
+    x = xp.clip(X, -40.0, 40.0)  # the density is 0 beyond
+    density = xp.exp(-0.5 * x**2) / math.sqrt(2.0 * math.pi)
+    return dY * (_normal_cdf(xp, X) + x * density)
 
 
-# gelu_approx(x) = x/2 * (1 + tanh(u)), u = sqrt(2/pi) * (x + 0.044715 x^3); same paper.
+# gelu_approx(x) = x/2 * (1 + tanh(u)) = x / (1 + e^-2u), u = sqrt(2/pi) * (x + 0.044715 x^3); same paper.
+# Beyond 25 the gate is 0 or 1 in every dtype.
 @formula("gelu_approx")
 def _gelu_approx(xp, X):
-    u = math.sqrt(2.0 / math.pi) * (X + 0.044715 * X**3)
-    return 0.5 * X * (1.0 + xp.tanh(u))
+    return xp.maximum(X, -25.0) / (1.0 + _minus_2u(xp, X))
 
 
 @formula("backprop_gelu_approx")
 def _backprop_gelu_approx(xp, dY, X):
-    tanh_u = xp.tanh(math.sqrt(2.0 / math.pi) * (X + 0.044715 * X**3))
-    du = math.sqrt(2.0 / math.pi) * (1.0 + 3.0 * 0.044715 * X**2)
-    return dY * 0.5 * (1.0 + tanh_u + X * (1.0 - tanh_u**2) * du)
+    e = _minus_2u(xp, X)
+    x = xp.clip(X, -25.0, 25.0)
+    du = math.sqrt(8.0 / math.pi) * (1.0 + 3.0 * 0.044715 * x**2)
+    # The derivative of the gate 1 / (1 + e) is du / (e + 2 + 1/e).
+    return dY * (1.0 / (1.0 + e) + x * du / (e + 2.0 + 1.0 / e))
+
+
+def _minus_2u(xp, X):
+    x = xp.clip(X, -25.0, 25.0)
+    return xp.exp(-math.sqrt(8.0 / math.pi) * (x + 0.044715 * x**3))
 
 
 # mish(x) = x * tanh(log(1 + e^x)), and x itself from the threshold on.  Misra 2019.
 @formula("mish")
 def _mish(xp, X, threshold):
-    return xp.where(X >= threshold, X, X * xp.tanh(_softplus(xp, X)))
+    return xp.where(X >= threshold, X, xp.maximum(X, -1000.0) * xp.tanh(_softplus(xp, X)))
 
 
 @formula("backprop_mish")
 def _backprop_mish(xp, dY, X, threshold):
     tanh_s = xp.tanh(_softplus(xp, X))
     # The derivative of softplus is the sigmoid, here without clipping.
-    slope = tanh_s + X * xp.exp(-_softplus(xp, -X)) * (1.0 - tanh_s**2)
+    slope = tanh_s + xp.maximum(X, -1000.0) * xp.exp(-_softplus(xp, -X)) * (1.0 - tanh_s**2)
     return xp.where(X >= threshold, dY, dY * slope)
 
 

@@ -3,7 +3,7 @@
 Dimensions: N rows, O columns.
 """
 
-from typing import Any, Tuple, TypeVar
+from typing import Any, Tuple, TypeVar, cast
 
 from ..types import Floats1d, Floats2d, FloatsXd, Ints1d, Xp
 from ._arrays import as_floats
@@ -49,22 +49,20 @@ class LossOps:
     def cosine_distance(self, Y: Floats2d, truths: Floats2d, *, scale: float = 1.0) -> Tuple[Floats2d, Floats1d]:
         """The gradient of -cos for the first of two rows, and the cosine of each pair.
 
-            dY = (cos * y / |y|^2 - t / (|y| |t|)) * scale,  y = Y + 1e-8, t = truths + 1e-8
-
-        Y, truths (N, O) -> dY (N, O), cos (N,).
+        dY = (y (y . t) / |y|^2 - t) / (|y| |t|) * scale,  y = Y + 1e-8, t = truths + 1e-8
         """
         if Y.ndim != 2 or Y.shape != truths.shape:
             raise ValueError(f"cosine_distance: expected two arrays (N, O), got {Y.shape} and {truths.shape}")
         Y, truths = as_floats(Y), as_floats(truths)
-        # Off 0, where a row has no direction.
-        y, t = Y + 1e-8, truths + 1e-8
-        products = [self.xp.einsum("ij,ij->i", a, b) for a, b in ((y, t), (y, y), (t, t))]
-        dots, squares, others = products
-        norms = self.xp.sqrt(squares) * self.xp.sqrt(others)
-        cosines = dots / norms
-        dY: Any = y * (cosines / squares * scale)[:, None]
-        dY -= t * (scale / norms)[:, None]
-        return dY, cosines
+        # Off 0, where a row has no direction; in units of the largest, whose square may be infinite.
+        y, t = cast(Any, Y) + 1e-8, cast(Any, truths) + 1e-8
+        size = abs(y).max(axis=1, keepdims=True) if y.size else 1
+        y = y / size
+        t = t / (abs(t).max(axis=1, keepdims=True) if t.size else 1)
+        dots, squares, others = (self.xp.einsum("ij,ij->i", a, b) for a, b in ((y, t), (y, y), (t, t)))
+        norms = self.xp.sqrt(squares * others)
+        dY: Any = (y * (dots / squares)[:, None] - t) * (scale / norms)[:, None] / size
+        return dY, dots / norms
 
     def l2_distance(self, Y: FloatsXd, truths: FloatsXd, *, scale: float = 1.0) -> Tuple[FloatsXd, float]:
         """dY = (Y - truths) * scale, and the sum of its squares."""

@@ -76,9 +76,10 @@ class NormOps:
         if x.size == 0:
             return x.copy()
         x = as_floats(x)
-        with numpy.errstate(invalid="ignore", divide="ignore"):
-            # The largest exponent becomes 0, so that exp cannot overflow; whatever the temperature.
-            Y = self.xp.exp((x - x.max(axis=axis, keepdims=True)) / temperature)
+        with numpy.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            # The largest exponent becomes 0 before the temperature divides, so that exp cannot overflow.
+            x = x - (x.max if temperature > 0 else x.min)(axis=axis, keepdims=True)
+            Y = self.xp.exp(x if temperature == 1.0 else x / temperature)
             Y /= Y.sum(axis=axis, keepdims=True)
         return Y
 

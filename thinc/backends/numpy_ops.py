@@ -82,6 +82,8 @@ class NumpyOps(Ops):
 
     seq2col = sequences.seq2col
     backprop_seq2col = sequences.backprop_seq2col
+    softmax_sequences = sequences.softmax_sequences
+    backprop_softmax_sequences = sequences.backprop_softmax_sequences
     reduce_sum = sequences.reduce_sum
     reduce_mean = sequences.reduce_mean
     reduce_max = sequences.reduce_max

@@ -7,6 +7,8 @@ from .levels cimport backward_t, forward_t
 from .memory cimport new_array
 from .wrapping cimport Kernels, contiguous, data, empty_like, fallback, is_alike, kernels_for, overlap, table
 
+from typing import NamedTuple
+
 import numpy
 
 np.import_array()
@@ -18,29 +20,55 @@ cdef int SMALL_MASK = 64
 
 cdef extern from *:
     """
-    #define THINC_NAME(name, Act, n_params) #name,
-    static const char* const thinc_activation_names[] = {THINC_ACTIVATIONS(THINC_NAME) 0};
-    #define THINC_N_PARAMS(name, Act, n_params) n_params,
-    static const int thinc_activation_params[] = {THINC_ACTIVATIONS(THINC_N_PARAMS) 0};
-    #define THINC_READS(name, Act, n_params) (int)thinc::THINC_ISA::Act<float>::saved,
-    static const int thinc_activation_reads[] = {THINC_ACTIVATIONS(THINC_READS) 0};
+    struct ThincActivation {
+      const char* name;
+      int n_params;
+      const char* reads;
+      double ulp, floor, back_ulp, back_floor;
+    };
+    #define THINC_ROW(name, Act, n_params, reads, ulp, floor, back_ulp, back_floor) \\
+      {#name, n_params, #reads, ulp, floor, back_ulp, back_floor},
+    static const ThincActivation thinc_activations[] = {THINC_ACTIVATIONS(THINC_ROW)};
     """
-    const int* thinc_activation_reads  # by the gradient: X, Y or both
-    const char** thinc_activation_names
-    const int* thinc_activation_params
+    struct ThincActivation:
+        const char* name
+        int n_params
+        const char* reads
+        double ulp
+        double floor
+        double back_ulp
+        double back_floor
+    const ThincActivation* thinc_activations
     int THINC_N_ACTIVATIONS
 
 
-cdef dict _INDEX = {thinc_activation_names[i].decode(): i for i in range(THINC_N_ACTIVATIONS)}
-ACTIVATIONS = tuple(_INDEX)
+class Activation(NamedTuple):
+    """A row of the list in activations.hh: |error| <= ulp units in the last place + floor eps, forward and backward."""
+
+    n_params: int
+    reads: str  # by the gradient: "X", "Y" or "XY"
+    ulp: float
+    floor: float
+    back_ulp: float
+    back_floor: float
+
+
+cdef dict _INDEX = {thinc_activations[i].name.decode(): i for i in range(THINC_N_ACTIVATIONS)}
+ACTIVATIONS = {
+    thinc_activations[i].name.decode(): Activation(
+        thinc_activations[i].n_params, thinc_activations[i].reads.decode(), thinc_activations[i].ulp,
+        thinc_activations[i].floor, thinc_activations[i].back_ulp, thinc_activations[i].back_floor,
+    )
+    for i in range(THINC_N_ACTIVATIONS)
+}
 
 
 cdef int _read_params(int index, tuple params, double* out) except -1:
     cdef Py_ssize_t n = PyTuple_GET_SIZE(params)
     cdef Py_ssize_t i
-    if n != thinc_activation_params[index]:
+    if n != thinc_activations[index].n_params:
         raise ValueError(
-            f"{thinc_activation_names[index].decode()} takes {thinc_activation_params[index]} parameters, got {n}"
+            f"{thinc_activations[index].name.decode()} takes {thinc_activations[index].n_params} parameters, got {n}"
         )
     for i in range(n):
         out[i] = <object>PyTuple_GET_ITEM(params, i)
@@ -91,9 +119,11 @@ def forward(self, str name, X, tuple params=(), bint inplace=False):
     return target
 
 
-cdef inline bint _are_read(int reads, object dY, object X, object Y):
+cdef inline bint _are_read(const char* reads, object dY, object X, object Y):
     """The arrays that a gradient reads are there, and like dY."""
-    return (reads == 1 or X is not None) and (reads == 0 or Y is not None) and (
+    cdef bint reads_X = reads[0] == b"X"
+    cdef bint reads_Y = reads[0] == b"Y" or reads[1] == b"Y"
+    return (X is not None or not reads_X) and (Y is not None or not reads_Y) and (
         (X is None or is_alike(X, dY)) and (Y is None or is_alike(Y, dY))
     )
 
@@ -101,7 +131,7 @@ cdef inline bint _are_read(int reads, object dY, object X, object Y):
 def backward(self, str name, dY, X, Y, tuple params=(), bint inplace=False):
     cdef const Kernels* k = kernels_for(dY)
     index = _INDEX.get(name)
-    if k is NULL or index is None or not _are_read(thinc_activation_reads[<int>index], dY, X, Y):
+    if k is NULL or index is None or not _are_read(thinc_activations[<int>index].reads, dY, X, Y):
         return fallback(self, "_backward", (name, dY, X, Y, params, inplace), None, "backprop_" + name)
     cdef np.ndarray d = dY
     cdef np.ndarray x = d if X is None else X

@@ -42,7 +42,7 @@ def _joined(path: Path, seen: set) -> str:
 def activations() -> Dict[str, int]:
     """THE LIST of activations.hh: name -> number of parameters."""
     text = (_INCLUDE / "activations.hh").read_text(encoding="utf8")
-    rows = re.findall(r"^\s*ROW\((\w+), \w+, (\d+)\)", text, flags=re.M)
+    rows = re.findall(r"^\s*ROW\((\w+), \w+, (\d+), ", text, flags=re.M)
     return {name: int(n) for name, n in rows}
 
 

@@ -2,6 +2,9 @@
 // features gets the level, and one without them gets `base`.
 #include <string.h>
 
+#include <atomic>
+#include <mutex>
+
 #include "thinc/table.hh"
 #include "threads.hh"
 
@@ -74,12 +77,23 @@ const Level levels[] = {
 #endif
 };
 
-const Level* current = nullptr;
-const KernelTable* current_table = nullptr;
+// Read by kernels that run and callers that are about to, so none of this is ever rewritten: a change is one pointer.
+constexpr size_t n_levels = sizeof levels / sizeof *levels;
+KernelTable threaded[n_levels];
+std::atomic<const Level*> current{nullptr};
+std::atomic<const KernelTable*> current_table{nullptr};
+std::mutex changes;
 
-void set_table() {
-  const KernelTable* table = current->table();
-  current_table = n_threads() > 1 ? with_threads(table) : table;
+void set_table(const Level* level) {
+  static const bool made = [] {
+    for (size_t i = 0; i < n_levels; ++i)
+      if (levels[i].supported()) make_threaded(&threaded[i], levels[i].table());
+    return true;
+  }();
+  (void)made;
+  use_plain(level->table());
+  current.store(level, std::memory_order_release);
+  current_table.store(n_threads() > 1 ? &threaded[level - levels] : level->table(), std::memory_order_release);
 }
 
 const Level* find(const char* isa) {
@@ -90,8 +104,8 @@ const Level* find(const char* isa) {
 
 }  // namespace
 
-const KernelTable* kernels() { return current_table; }
-const char* isa_name() { return current->name; }
+const KernelTable* kernels() { return current_table.load(std::memory_order_acquire); }
+const char* isa_name() { return current.load(std::memory_order_acquire)->name; }
 bool isa_built(const char* isa) { return find(isa) != nullptr; }
 bool isa_supported(const char* isa) {
   const Level* level = find(isa);
@@ -100,13 +114,14 @@ bool isa_supported(const char* isa) {
 bool use_isa(const char* isa) {
   const Level* level = find(isa);
   if (!level || !level->supported()) return false;
-  current = level;
-  set_table();
+  const std::lock_guard<std::mutex> lock(changes);
+  set_table(level);
   return true;
 }
 void set_num_threads(int n) {
+  const std::lock_guard<std::mutex> lock(changes);
   set_pool_size(n);
-  set_table();
+  set_table(current.load(std::memory_order_acquire));
 }
 const char* best_isa() {
   const char* best = "base";

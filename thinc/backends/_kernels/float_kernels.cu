@@ -2,7 +2,7 @@
 // of a kernel. See there for the conventions. N rows, B sequences, T all rows (`rows` here), I and O widths, P pieces,
 // W window, V rows of a table.
 
-// X (n, P): the first of equal pieces wins, a later NaN never does
+// X (n, P): the first of equal pieces wins, and the first NaN
 
 KERNEL(maxout)(real* best, int* which, const real* X, i64 n, i64 P) {
   THINC_EACH(i, n) best[i] = best_piece(which + i, X + i * P, (const real*)0, P);
@@ -84,7 +84,7 @@ KERNEL(reduce_max)(real* Y, int* which, const real* X, const i64* ends, i64 B, i
     int w = 0;
     for (i64 t = start + 1; t < end; ++t) {
       const real x = X[t * O + i % O];
-      if (x > best) {
+      if (exceeds(x, best)) {
         best = x;
         w = (int)(t - start);
       }
@@ -278,20 +278,20 @@ KERNEL(sum_rows)(real* sums, const real* X, const real* H, const real* mu, const
 }
 
 KERNEL(softmax)(real* Y, const real* X, double inverse_temperature, i64 N, i64 O) {
-  const real scale = real(inverse_temperature);
+  const real scale = finite_<real>(inverse_temperature), sign = scale < real(0) ? real(-1) : real(1);
   THINC_EACH_ROW(n, N) {
     const real* x = X + n * O;
-    real best = x[lane < O ? lane : 0] * scale, sum = real(0);
-    for (i64 o = lane; o < O; o += WARP) best = x[o] * scale > best ? x[o] * scale : best;
-    best = warp_max(best);
-    for (i64 o = lane; o < O; o += WARP) sum += exp_(x[o] * scale - best);
+    real best = x[lane < O ? lane : 0] * sign, sum = real(0);
+    for (i64 o = lane; o < O; o += WARP) best = x[o] * sign > best ? x[o] * sign : best;
+    best = warp_max(best) * sign;
+    for (i64 o = lane; o < O; o += WARP) sum += exp_((x[o] - best) * scale);
     const real inverse = real(1) / warp_sum(sum);
-    for (i64 o = lane; o < O; o += WARP) Y[n * O + o] = exp_(x[o] * scale - best) * inverse;
+    for (i64 o = lane; o < O; o += WARP) Y[n * O + o] = exp_((x[o] - best) * scale) * inverse;
   }
 }
 
 KERNEL(backprop_softmax)(real* dX, const real* Y, const real* dY, double inverse_temperature, i64 N, i64 O) {
-  const real scale = real(inverse_temperature);
+  const real scale = finite_<real>(inverse_temperature);
   THINC_EACH_ROW(n, N) {
     const real *y = Y + n * O, *dy = dY + n * O;
     real sum = real(0);

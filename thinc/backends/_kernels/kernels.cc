@@ -4,12 +4,14 @@
 // Nothing here may have external linkage but `table()`: the linker merges weak symbols (templates, inline functions,
 // anything from std::) across levels, and an AVX-512 copy could then run on an old CPU. Hence the unnamed namespace in
 // every header (THINC_BEGIN); a test runs nm over the objects.
-#include "embedding.hh"
-#include "lstm.hh"
-#include "sequences.hh"
 #include "thinc/activations.hh"
-#include "thinc/fused.hh"
-#include "thinc/gemm.hh"
+#include "thinc/arrays.hh"
+#include "thinc/dense.hh"
+#include "thinc/embedding.hh"
+#include "thinc/losses.hh"
+#include "thinc/lstm.hh"
+#include "thinc/norms.hh"
+#include "thinc/sequences.hh"
 #include "thinc/table.hh"
 #include "thinc/updates.hh"
 
@@ -36,17 +38,17 @@ void forward_loop(void* out, const void* x, size_t n, const double* params) {
   for (size_t i = 0; i < n; ++i) o[i] = act.forward(in[i]);
 }
 
-template <class T, template <class> class Act>
+template <class T, template <class> class Act, Reads reads>
 void backward_loop(void* dx, const void* dy, const void* x, const void* y, size_t n, const double* params) {
   const Act<T> act(params);
   T* d = static_cast<T*>(dx);
   const T* in_dy = static_cast<const T*>(dy);
   const T* in_x = static_cast<const T*>(x);
   const T* in_y = static_cast<const T*>(y);
-  if (Act<T>::saved == Saved::X) {
+  if (reads == Reads::X) {
 #pragma omp simd
     for (size_t i = 0; i < n; ++i) d[i] = act.backward(in_dy[i], in_x[i], T(0));
-  } else if (Act<T>::saved == Saved::Y) {
+  } else if (reads == Reads::Y) {
 #pragma omp simd
     for (size_t i = 0; i < n; ++i) d[i] = act.backward(in_dy[i], T(0), in_y[i]);
   } else {
@@ -57,8 +59,8 @@ void backward_loop(void* dx, const void* dy, const void* x, const void* y, size_
 
 #define THINC_FLOAT_ENTRY(result, name, arguments) &name<T>,
 #define THINC_INTEGER_ENTRY(result, name, arguments) &name,
-#define THINC_FORWARD(name, Act, n_params) &forward_loop<T, Act>,
-#define THINC_BACKWARD(name, Act, n_params) &backward_loop<T, Act>,
+#define THINC_FORWARD(name, Act, ...) &forward_loop<T, Act>,
+#define THINC_BACKWARD(name, Act, n_params, reads, ...) &backward_loop<T, Act, Reads::reads>,
 
 template <class T>
 constexpr Kernels float_kernels() {

@@ -15,10 +15,11 @@ typedef long long i64;
 
 #include "thinc/portable.hh"
 #include "thinc/activations.hh"
+#include "thinc/arrays.hh"
 #include "thinc/hashing.hh"
+#include "thinc/lstm.hh"
 #include "thinc/updates.hh"
 #include "half.hh"
-#include "lstm.hh"
 
 #ifndef THINC_BARRIER  // (the emulation on a CPU has its own)
 #define THINC_BARRIER() __syncthreads()
@@ -44,7 +45,7 @@ template <class T>
 __device__ __forceinline__ T warp_max(T x) {
   for (int lane = WARP / 2; lane > 0; lane /= 2) {
     const T other = THINC_SHUFFLE_XOR(x, lane);
-    x = other > x ? other : x;
+    x = exceeds(other, x) ? other : x;
   }
   return x;
 }
@@ -79,14 +80,14 @@ __device__ __forceinline__ void hashed_rows(i64* rows, uint64_t id, uint32_t see
   rows[3] = (i64)modulo.of((uint32_t)(high >> 32));
 }
 
-// The largest of P pieces, a bias added to each if there is one; the first of equals, and a later NaN never.
+// The largest of P pieces, a bias added to each if there is one; the first of equals, and the first NaN.
 template <class T>
 __device__ __forceinline__ T best_piece(int* which, const T* x, const T* bias, i64 P) {
   T best = bias ? x[0] + bias[0] : x[0];
   *which = 0;
   for (i64 p = 1; p < P; ++p) {
     const T piece = bias ? x[p] + bias[p] : x[p];
-    if (piece > best) {
+    if (exceeds(piece, best)) {
       best = piece;
       *which = (int)p;
     }

@@ -33,6 +33,8 @@ cdef extern from "thinc/table.hh" namespace "thinc" nogil:
         bad_t (*backprop_maxout)(void* dX, const void* dY, const int32_t* which, size_t N, size_t O, size_t P) noexcept nogil
         void (*seq2col)(void* Y, const void* X, const int32_t* lengths, size_t B, size_t T, size_t I, size_t W) noexcept nogil
         void (*backprop_seq2col)(void* dX, const void* dY, const int32_t* lengths, size_t B, size_t T, size_t I, size_t W) noexcept nogil
+        void (*softmax_sequences)(void* Y, const void* X, const int32_t* lengths, size_t B, size_t O) noexcept nogil
+        void (*backprop_softmax_sequences)(void* dX, const void* dY, const void* Y, const int32_t* lengths, size_t B, size_t O) noexcept nogil
         void (*reduce_sum)(void* Y, const void* X, const int32_t* lengths, size_t B, size_t O) noexcept nogil
         void (*reduce_mean)(void* Y, const void* X, const int32_t* lengths, size_t B, size_t O) noexcept nogil
         void (*reduce_max)(void* Y, int32_t* which, const void* X, const int32_t* lengths, size_t B, size_t O) noexcept nogil

@@ -1,5 +1,6 @@
 # cython: language_level=3, binding=True
 """The CPU level and the threads of the kernels; owns their table, which the other modules cimport."""
+import operator
 import os
 
 
@@ -54,12 +55,14 @@ def set_num_threads(n):
     """Let large kernels share their work among n threads, at most one for each core this process may use; 1 at first.
 
     Results are the same bits for every n. Calls from several Python threads at once do not add up: one of them gets
-    the threads, the others run alone. ValueError if n < 1.
+    the threads, the others run alone. Where the system has no more threads, work is done by those there are. A call
+    waits for the kernel that uses the threads. ValueError if n < 1, TypeError if it is no integer.
     """
+    n = operator.index(n)
     if n < 1:
         raise ValueError(f"set_num_threads: expected at least 1 thread, got {n}")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    set_num_threads_(min(int(n), cores))
+    set_num_threads_(min(n, cores))
 
 
 def _start():

@@ -65,10 +65,7 @@ cdef extern from *:
       return array;
     }
     """
-    cppclass Arena "thinc::Arena":
-        size_t bytes
-        void empty()
-    Arena thinc_arena "thinc::arena"
+    size_t arena_release_all "thinc::arena_release_all"()
     void* thinc_memory
     np.ndarray thinc_new_array(int n_dims, np.npy_intp* shape, int typenum, int fortran, object handler)
 
@@ -101,11 +98,9 @@ def alloc(self, shape, *, dtype="float32", bint zeros=True):
 
 
 def release_memory():
-    """Give back the memory that this thread keeps for its next arrays; returns the number of bytes.
+    """Give back the memory that threads keep for their next arrays; returns the number of bytes.
 
-    A thread keeps what its arrays of 1 KiB and more occupied, 256 MiB at most and no array over 64 MiB. tracemalloc does
-    not trace this memory.
+    A thread keeps what its arrays of 1 KiB and more occupied, but no array over 64 MiB, and all threads together
+    256 MiB at most. What a thread keeps goes back when it ends. tracemalloc does not trace this memory.
     """
-    cdef size_t kept = thinc_arena.bytes
-    thinc_arena.empty()
-    return kept
+    return arena_release_all()

@@ -7,8 +7,8 @@ cimport numpy as np
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
-from .wrapping cimport (Kernels, as_int32, bad_t, contiguous, data, dim, empty1, empty2, fallback, ints, kernels_for, ndim,
-                        typenum)
+from .wrapping cimport (Kernels, as_int32, bad_t, contiguous, data, dim, empty1, empty2, empty_like, fallback, ints, is_alike,
+                        kernels_for, ndim, typenum)
 
 np.import_array()
 
@@ -68,6 +68,37 @@ def seq2col(self, seq, Py_ssize_t nW, *, lengths=None):
 def backprop_seq2col(self, dY, Py_ssize_t nW, *, lengths=None):
     dX = windows(kernels_for(dY), True, dY, nW, lengths)
     return fallback(self, "backprop_seq2col", (dY, nW), {"lengths": lengths}) if dX is None else dX
+
+
+# ---- softmax within sequences
+
+def softmax_sequences(self, Xs, lengths, *, bint inplace=False, axis=-1):
+    cdef const Kernels* k = kernels_for(Xs)
+    cdef np.ndarray counts = as_int32(lengths)
+    if k is NULL or ndim(Xs) != 2 or sum_of_lengths(counts, 0) != dim(Xs, 0):
+        return fallback(self, "softmax_sequences", (Xs, lengths), {"inplace": inplace, "axis": axis})
+    cdef np.ndarray X = contiguous(Xs)
+    cdef np.ndarray Y = empty_like(X)
+    cdef size_t B = dim(counts, 0)
+    cdef size_t O = dim(X, 1)
+    with nogil:
+        k.softmax_sequences(data(Y), data(X), ints(counts), B, O)
+    return Y
+
+
+def backprop_softmax_sequences(self, dY, Y, lengths):
+    cdef const Kernels* k = kernels_for(dY)
+    cdef np.ndarray counts = as_int32(lengths)
+    if k is NULL or ndim(dY) != 2 or not is_alike(Y, dY) or sum_of_lengths(counts, 0) != dim(dY, 0):
+        return fallback(self, "backprop_softmax_sequences", (dY, Y, lengths))
+    cdef np.ndarray dY_ = contiguous(dY)
+    cdef np.ndarray Y_ = contiguous(Y)
+    cdef np.ndarray dX = empty_like(dY_)
+    cdef size_t B = dim(counts, 0)
+    cdef size_t O = dim(dY_, 1)
+    with nogil:
+        k.backprop_softmax_sequences(data(dX), data(dY_), data(Y_), ints(counts), B, O)
+    return dX
 
 
 # ---- sums and means

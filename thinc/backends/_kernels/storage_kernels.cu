@@ -3,7 +3,7 @@
 
 // ---- activations: two kernels for each row of THE LIST
 
-#define THINC_ACTIVATION(name, Act, n_params)                                                                    \
+#define THINC_ACTIVATION(name, Act, n_params, reads, ...)                                                        \
   KERNEL(name)(stored * y, const stored* x, double p0, double p1, double p2, double p3, i64 n) {                 \
     const double p[4] = {p0, p1, p2, p3};                                                                        \
     const Act<real> act(p);                                                                                      \
@@ -13,7 +13,7 @@
                           double p2, double p3, i64 n) {                                                         \
     const double p[4] = {p0, p1, p2, p3};                                                                        \
     const Act<real> act(p);                                                                                      \
-    const bool reads_x = Act<real>::saved != Saved::Y, reads_y = Act<real>::saved != Saved::X;                   \
+    const bool reads_x = Reads::reads != Reads::Y, reads_y = Reads::reads != Reads::X;                           \
     THINC_EACH(i, n)                                                                                             \
     dx[i] = stored(act.backward(real(dy[i]), reads_x ? real(x[i]) : real(0), reads_y ? real(y[i]) : real(0)));   \
   }

@@ -1,15 +1,20 @@
-// Intra-op threads, off by default: a second kernel table whose large kernels cut their work into parts and share them
-// with a pool. The kernels themselves know nothing of it, and with one thread nobody pays for it.
+// Intra-op threads, off by default: for every CPU level a second kernel table whose large kernels cut their work into
+// parts and share them with a pool. The kernels themselves know nothing of it, and with one thread nobody pays for it.
 //
 // Parts are cut where results do not depend on the cut: between rows, or between elements. So the bits are the same for
 // every number of threads. A call that finds the pool busy (another Python thread is in it) runs in its own thread:
 // there are never more threads at work than were asked for, plus the callers'.
+//
+// Nothing is thrown out of here. What can throw, all in Pool: std::thread and the vector of them (no thread or memory
+// is to be had: the work is done by those there are), and locking a mutex (never for these: they are not recursive, and
+// alive).
 #include "threads.hh"
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -28,16 +33,16 @@ class Pool {
  public:
   explicit Pool(int n_threads) : n_threads_(n_threads) {}
 
-  int size() const { return n_threads_; }
+  int size() const { return n_threads_.load(std::memory_order_relaxed); }
 
   // Runs task(context, 0) to task(context, parts - 1), in any order, and returns when all are done.
-  void run(size_t parts, task_t task, const void* context) {
+  void run(size_t parts, task_t task, const void* context) noexcept {
     std::unique_lock<std::mutex> turn(turn_, std::try_to_lock);
-    if (!turn || parts < 2) {
+    if (turn && parts > 1) start_workers();
+    if (!turn || parts < 2 || workers_.empty()) {
       for (size_t part = 0; part < parts; ++part) task(context, part);
       return;
     }
-    while (workers_.size() + 1 < static_cast<size_t>(n_threads_)) workers_.emplace_back([this] { work(); });
     {
       std::lock_guard<std::mutex> lock(mutex_);
       task_ = task;
@@ -53,9 +58,11 @@ class Pool {
     done_.wait(lock, [this] { return at_work_ == 0; });
   }
 
-  // Only when no one will call run() again.
-  void stop() {
+  // Waits for the call that uses the pool; those that come later find the new number.
+  void resize(int n_threads) noexcept {
     std::lock_guard<std::mutex> turn(turn_);
+    n_threads_ = n_threads;
+    if (workers_.size() < static_cast<size_t>(n_threads)) return;  // more are started when they are needed
     {
       std::lock_guard<std::mutex> lock(mutex_);
       stopped_ = true;
@@ -63,15 +70,26 @@ class Pool {
     wake_.notify_all();
     for (std::thread& worker : workers_) worker.join();
     workers_.clear();
+    stopped_ = false;
   }
 
  private:
+  // As many as there should be, or as can be had.
+  void start_workers() noexcept {
+    try {
+      while (workers_.size() + 1 < static_cast<size_t>(size())) {
+        workers_.reserve(workers_.size() + 1);
+        workers_.emplace_back([this, seen = job_]() noexcept { work(seen); });
+      }
+    } catch (...) {
+    }
+  }
+
   void take_parts() {
     for (size_t part; (part = next_.fetch_add(1)) < parts_;) task_(context_, part);
   }
 
-  void work() {
-    size_t seen = 0;
+  void work(size_t seen) {
     for (;;) {
       {
         std::unique_lock<std::mutex> lock(mutex_);
@@ -85,11 +103,11 @@ class Pool {
     }
   }
 
-  const int n_threads_;
-  std::mutex turn_;   // held by the call that uses the pool
-  std::mutex mutex_;  // guards what follows
+  std::atomic<int> n_threads_;
+  std::mutex turn_;                   // held by the call that uses the pool, or changes it
+  std::vector<std::thread> workers_;  // guarded by it
+  std::mutex mutex_;                  // guards what follows
   std::condition_variable wake_, done_;
-  std::vector<std::thread> workers_;
   std::atomic<size_t> next_{0};
   task_t task_ = nullptr;
   const void* context_ = nullptr;
@@ -97,13 +115,14 @@ class Pool {
   bool stopped_ = false;
 };
 
-// Never freed: a thread may still be in it when the process ends, and another in a replaced one.
-Pool* pool = new Pool(1);
-KernelTable plain;     // the kernels of the CPU level in use
-KernelTable threaded;  // the same, with those below in place of the large ones
+// One for the process, and never destroyed: a thread may still be in it when the process ends.
+alignas(Pool) char pool_memory[sizeof(Pool)];
+Pool* const pool = new (pool_memory) Pool(1);
+std::atomic<const KernelTable*> plain{nullptr};  // the kernels of the CPU level in use
 
 #ifndef _WIN32
-void forget_threads() { pool = new Pool(pool->size()); }  // a forked process has one thread
+void forget_threads() { new (pool_memory) Pool(pool->size()); }  // a forked process has one thread
+const int forgets_threads = pthread_atfork(nullptr, nullptr, forget_threads);
 #endif
 
 template <class Body>
@@ -114,7 +133,7 @@ void call(const void* context, size_t part) {
 // body(begin, end) over [0, n) in parts of at least `grain`, a multiple of 64.
 template <class Body>
 void share(size_t n, size_t grain, const Body& body) {
-  const size_t threads = pool->size();
+  const size_t threads = static_cast<size_t>(pool->size());
   // Two parts a thread even out cores of which another process takes a share.
   const size_t step = std::max(grain, (n / (2 * threads) + 64) / 64 * 64);
   if (n <= step) return body(size_t(0), n);
@@ -129,15 +148,15 @@ size_t grain_of_rows(size_t work_per_row, size_t work) {
 }
 const size_t FLOPS = size_t(1) << 19, ELEMENTS = size_t(1) << 15;
 
+// Asked once a call: all parts are of one CPU level, whatever another thread switches to meanwhile.
 template <class T>
-const Kernels& of();
-template <>
-const Kernels& of<float>() {
-  return plain.f32;
-}
-template <>
-const Kernels& of<double>() {
-  return plain.f64;
+const Kernels& of() {
+  const KernelTable* table = plain.load(std::memory_order_acquire);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return table->f32;
+  } else {
+    return table->f64;
+  }
 }
 
 template <class T>
@@ -152,31 +171,33 @@ T* at(void* array, size_t offset) {
 template <class T>
 void gemm(int trans_a, int trans_b, size_t M, size_t N, size_t K, double alpha, const void* A, size_t lda,
           const void* B, size_t ldb, double beta, void* C, size_t ldc) {
+  const Kernels& k = of<T>();
   if (M >= N) {
     share(M, grain_of_rows(N * K, FLOPS), [&](size_t begin, size_t end) {
-      of<T>().gemm(trans_a, trans_b, end - begin, N, K, alpha, at<T>(A, trans_a ? begin : begin * lda), lda, B, ldb,
-                   beta, at<T>(C, begin * ldc), ldc);
+      k.gemm(trans_a, trans_b, end - begin, N, K, alpha, at<T>(A, trans_a ? begin : begin * lda), lda, B, ldb, beta,
+             at<T>(C, begin * ldc), ldc);
     });
   } else {
     share(N, grain_of_rows(M * K, FLOPS), [&](size_t begin, size_t end) {
-      of<T>().gemm(trans_a, trans_b, M, end - begin, K, alpha, A, lda, at<T>(B, trans_b ? begin * ldb : begin), ldb,
-                   beta, at<T>(C, begin), ldc);
+      k.gemm(trans_a, trans_b, M, end - begin, K, alpha, A, lda, at<T>(B, trans_b ? begin * ldb : begin), ldb, beta,
+             at<T>(C, begin), ldc);
     });
   }
 }
 
 template <class T>
 void affine(void* Y, const void* X, const void* W, const void* b, size_t N, size_t I, size_t O) {
-  share(N, grain_of_rows(I * O, FLOPS), [&](size_t begin, size_t end) {
-    of<T>().affine(at<T>(Y, begin * O), at<T>(X, begin * I), W, b, end - begin, I, O);
-  });
+  const Kernels& k = of<T>();
+  share(N, grain_of_rows(I * O, FLOPS),
+        [&](size_t begin, size_t end) { k.affine(at<T>(Y, begin * O), at<T>(X, begin * I), W, b, end - begin, I, O); });
 }
 
 template <class T>
 void affine_maxout(void* best, int32_t* which, const void* X, const void* W, const void* b, size_t N, size_t I,
                    size_t O, size_t P) {
+  const Kernels& k = of<T>();
   share(N, grain_of_rows(I * O * P, FLOPS), [&](size_t begin, size_t end) {
-    of<T>().affine_maxout(at<T>(best, begin * O), which + begin * O, at<T>(X, begin * I), W, b, end - begin, I, O, P);
+    k.affine_maxout(at<T>(best, begin * O), which + begin * O, at<T>(X, begin * I), W, b, end - begin, I, O, P);
   });
 }
 
@@ -184,56 +205,62 @@ template <class T>
 void affine_maxout_layer_norm(void* Y, void* best, int32_t* which, void* mu, void* rstd, const void* X, const void* W,
                               const void* b, const void* G, const void* beta, double eps, size_t N, size_t I, size_t O,
                               size_t P) {
+  const Kernels& k = of<T>();
   share(N, grain_of_rows(I * O * P, FLOPS), [&](size_t begin, size_t end) {
-    of<T>().affine_maxout_layer_norm(at<T>(Y, begin * O), best ? at<T>(best, begin * O) : best,
-                                     which ? which + begin * O : which, at<T>(mu, begin), at<T>(rstd, begin),
-                                     at<T>(X, begin * I), W, b, G, beta, eps, end - begin, I, O, P);
+    k.affine_maxout_layer_norm(at<T>(Y, begin * O), best ? at<T>(best, begin * O) : best,
+                               which ? which + begin * O : which, at<T>(mu, begin), at<T>(rstd, begin),
+                               at<T>(X, begin * I), W, b, G, beta, eps, end - begin, I, O, P);
   });
 }
 
 template <class T>
 void layer_norm(void* Y, void* mu, void* rstd, const void* X, const void* G, const void* b, double eps, size_t N,
                 size_t I) {
+  const Kernels& k = of<T>();
   share(N, grain_of_rows(I, ELEMENTS), [&](size_t begin, size_t end) {
-    of<T>().layer_norm(at<T>(Y, begin * I), at<T>(mu, begin), at<T>(rstd, begin), at<T>(X, begin * I), G, b, eps,
-                       end - begin, I);
+    k.layer_norm(at<T>(Y, begin * I), at<T>(mu, begin), at<T>(rstd, begin), at<T>(X, begin * I), G, b, eps, end - begin,
+                 I);
   });
 }
 
 template <class T>
 void softmax(void* Y, const void* X, double inverse_temperature, size_t N, size_t O) {
+  const Kernels& k = of<T>();
   share(N, grain_of_rows(O, ELEMENTS), [&](size_t begin, size_t end) {
-    of<T>().softmax(at<T>(Y, begin * O), at<T>(X, begin * O), inverse_temperature, end - begin, O);
+    k.softmax(at<T>(Y, begin * O), at<T>(X, begin * O), inverse_temperature, end - begin, O);
   });
 }
 
 template <class T>
 void maxout(void* best, int32_t* which, const void* X, size_t N, size_t O, size_t P) {
+  const Kernels& k = of<T>();
   share(N, grain_of_rows(O * P, ELEMENTS), [&](size_t begin, size_t end) {
-    of<T>().maxout(at<T>(best, begin * O), which + begin * O, at<T>(X, begin * O * P), end - begin, O, P);
+    k.maxout(at<T>(best, begin * O), which + begin * O, at<T>(X, begin * O * P), end - begin, O, P);
   });
 }
 
 template <class T>
 void optimizer_step(void* w, void* g, void* m, void* v, void* ema, size_t n, const double* settings) {
+  const Kernels& k = of<T>();
   share(n, ELEMENTS, [&](size_t begin, size_t end) {
     // (an optimizer without moments or averages passes null)
-    of<T>().optimizer_step(at<T>(w, begin), at<T>(g, begin), m ? at<T>(m, begin) : m, v ? at<T>(v, begin) : v,
-                           ema ? at<T>(ema, begin) : ema, end - begin, settings);
+    k.optimizer_step(at<T>(w, begin), at<T>(g, begin), m ? at<T>(m, begin) : m, v ? at<T>(v, begin) : v,
+                     ema ? at<T>(ema, begin) : ema, end - begin, settings);
   });
 }
 
 template <class T, size_t index>
 void forward(void* out, const void* x, size_t n, const double* params) {
-  share(n, ELEMENTS, [&](size_t begin, size_t end) {
-    of<T>().forward[index](at<T>(out, begin), at<T>(x, begin), end - begin, params);
-  });
+  const Kernels& k = of<T>();
+  share(n, ELEMENTS,
+        [&](size_t begin, size_t end) { k.forward[index](at<T>(out, begin), at<T>(x, begin), end - begin, params); });
 }
 
 template <class T, size_t index>
 void backward(void* dx, const void* dy, const void* x, const void* y, size_t n, const double* params) {
+  const Kernels& k = of<T>();
   share(n, ELEMENTS, [&](size_t begin, size_t end) {
-    of<T>().backward[index](at<T>(dx, begin), at<T>(dy, begin), at<T>(x, begin), at<T>(y, begin), end - begin, params);
+    k.backward[index](at<T>(dx, begin), at<T>(dy, begin), at<T>(x, begin), at<T>(y, begin), end - begin, params);
   });
 }
 
@@ -255,24 +282,14 @@ void replace(Kernels* k, std::index_sequence<index...>) {
 
 }  // namespace
 
-const KernelTable* with_threads(const KernelTable* kernels) {
-  plain = threaded = *kernels;
-  replace<float>(&threaded.f32, std::make_index_sequence<THINC_N_ACTIVATIONS>());
-  replace<double>(&threaded.f64, std::make_index_sequence<THINC_N_ACTIVATIONS>());
-  return &threaded;
+void make_threaded(KernelTable* threaded, const KernelTable* kernels) {
+  *threaded = *kernels;
+  replace<float>(&threaded->f32, std::make_index_sequence<THINC_N_ACTIVATIONS>());
+  replace<double>(&threaded->f64, std::make_index_sequence<THINC_N_ACTIVATIONS>());
 }
 
+void use_plain(const KernelTable* kernels) { plain.store(kernels, std::memory_order_release); }
 int n_threads() { return pool->size(); }
-
-void set_pool_size(int n) {
-#ifndef _WIN32
-  static const int registered = pthread_atfork(nullptr, nullptr, forget_threads);
-  (void)registered;
-#endif
-  if (n == pool->size()) return;
-  Pool* old = pool;
-  pool = new Pool(n);
-  old->stop();
-}
+void set_pool_size(int n) { pool->resize(n); }
 
 }  // namespace thinc

@@ -8,7 +8,7 @@
 //   Y = o tanh(C)
 #pragma once
 
-#include "thinc/portable.hh"
+#include "portable.hh"
 
 THINC_BEGIN
 

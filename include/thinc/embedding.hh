@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "thinc/hashing.hh"
-#include "thinc/portable.hh"
+#include "hashing.hh"
+#include "portable.hh"
 
 THINC_BEGIN
 

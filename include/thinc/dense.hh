@@ -1,0 +1,206 @@
+// The dense layers: products with a bias, maxout, and what is fused with them; the sum of rows, the gradient of a bias.
+// N rows, I in, O out, P pieces.
+#pragma once
+
+#include "gemm.hh"
+#include "norms.hh"
+#include "sums.hh"
+
+THINC_BEGIN
+
+// Y (N, O) = X (N, I) W (O, I).T + b (O,); b may be null.
+template <class T>
+void affine(void* Y, const void* X, const void* W, const void* b, size_t N, size_t I, size_t O) {
+  dot_product<T>(static_cast<T*>(Y), O, static_cast<const T*>(X), I, 1, static_cast<const T*>(W), I, N, O, I,
+                 {T(1), T(0), static_cast<const T*>(b)});
+}
+
+// Of G blocks of rows x columns, the pieces from number p on, the largest of each output and its number. Without
+// `first` these compete with what best and which hold.
+template <size_t G, bool first, class T>
+void largest_of(T* best, size_t ld, int32_t* which, size_t which_ld, const T* pieces, size_t rows, size_t columns,
+                int32_t p) {
+  const size_t stride = rows * columns;
+  for (size_t r = 0; r < rows; ++r, best += ld, which += which_ld, pieces += columns) {
+#pragma omp simd
+    for (size_t j = 0; j < columns; ++j) {
+      T value = first ? pieces[j] : best[j];
+      int32_t number = first ? p : which[j];
+#pragma GCC unroll 4
+      for (size_t g = first; g < G; ++g) {
+        const T z = pieces[g * stride + j];
+        const bool better = exceeds(z, value);
+        number = better ? p + int32_t(g) : number;
+        value = better ? z : value;
+      }
+      best[j] = value;
+      which[j] = number;
+    }
+  }
+}
+
+// The largest pieces of some rows of X, as many as a block has. A block of up to four pieces is made at a time.
+template <class T>
+struct MaxoutBlocks {
+  static constexpr size_t most_columns = 256, most_pieces = 4;
+  DotBlocks<T> dot;
+  size_t at_once, room;  // pieces; values of each
+
+  MaxoutBlocks(size_t N, size_t I, size_t P)
+      : dot(N, I), at_once(min_size(P, most_pieces)), room(pieces_bytes / sizeof(T) / at_once) {
+    dot.rows = min_size(dot.rows, room / dot_columns);
+  }
+
+  void make(T* best, int32_t* which, const T* X, const T* W, const T* b, size_t rows, size_t I, size_t O,
+            size_t P) const {
+    alignas(64) T packed[pack_bytes / sizeof(T)];
+    alignas(64) T pieces[pieces_bytes / sizeof(T)];
+    T bias[most_columns];
+    int32_t ignored[most_columns];
+    constexpr decltype(&largest_of<1, true, T>) choose[2][most_pieces] = {
+        {largest_of<1, false, T>, largest_of<2, false, T>, largest_of<3, false, T>, largest_of<4, false, T>},
+        {largest_of<1, true, T>, largest_of<2, true, T>, largest_of<3, true, T>, largest_of<4, true, T>}};
+    const size_t o_block = even_piece(O, min_size(room / rows, most_columns) / dot_columns * dot_columns, dot_columns);
+    bool pack = true;
+    for (size_t o = 0; o < O; o += o_block) {
+      const size_t columns = min_size(o_block, O - o), stride = rows * columns;
+      for (size_t p = 0; p < P; p += at_once) {
+        const size_t some = min_size(at_once, P - p);
+        for (size_t g = 0; g < some; ++g) {
+          if (b)
+            for (size_t j = 0; j < columns; ++j) bias[j] = b[(o + j) * P + p + g];
+          const Finish<T> finish = {T(1), T(0), b ? bias : nullptr};
+          size_t k = 0;
+          do {
+            dot_block(pieces + g * stride, columns, packed, X + k, I, 1, pack, W + (o * P + p + g) * I + k, P * I, rows,
+                      columns, min_size(dot.k, I - k), dot.panel, finish.in_block(k));
+            pack = I > dot.k;  // one block of k stays packed
+            k += dot.k;
+          } while (k < I);
+        }
+        choose[p == 0][some - 1](best + o, O, which ? which + o : ignored, which ? O : 0, pieces, rows, columns,
+                                 int32_t(p));
+      }
+    }
+  }
+};
+
+// best (N, O) = the largest of the P pieces of X W.T + b, which (N, O) = its index, the first of equals. W (O, P, I),
+// b (O, P) or null. The bits of best are those of affine.
+template <class T>
+void affine_maxout(void* best, int32_t* which, const void* X, const void* W, const void* b, size_t N, size_t I,
+                   size_t O, size_t P) {
+  const MaxoutBlocks<T> blocks(N, I, P);
+  for (size_t n = 0; n < N; n += blocks.dot.rows)
+    blocks.make(static_cast<T*>(best) + n * O, which + n * O, static_cast<const T*>(X) + n * I,
+                static_cast<const T*>(W), static_cast<const T*>(b), min_size(blocks.dot.rows, N - n), I, O, P);
+}
+
+// The same, and layer_norm of the best, a block of rows at a time. best and which may be null: a prediction drops them.
+template <class T>
+void affine_maxout_layer_norm(void* Y_, void* best_, int32_t* which, void* mu, void* rstd, const void* X, const void* W,
+                              const void* b, const void* G, const void* beta, double eps, size_t N, size_t I, size_t O,
+                              size_t P) {
+  T *Y = static_cast<T*>(Y_), *best = best_ ? static_cast<T*>(best_) : Y;
+  const MaxoutBlocks<T> blocks(N, I, P);
+  for (size_t n = 0; n < N; n += blocks.dot.rows) {
+    const size_t rows = min_size(blocks.dot.rows, N - n);
+    blocks.make(best + n * O, which ? which + n * O : which, static_cast<const T*>(X) + n * I, static_cast<const T*>(W),
+                static_cast<const T*>(b), rows, I, O, P);
+    layer_norm<T>(Y + n * O, static_cast<T*>(mu) + n, static_cast<T*>(rstd) + n, best + n * O, G, beta, eps, rows, O);
+  }
+}
+
+// ---- maxout: X (N, O, P), the first of equal pieces wins, and the first NaN
+template <size_t P, class T>
+THINC_FN void better_piece(T& best, int32_t& which, const T* x) {
+  if constexpr (P > 1) {
+    better_piece<P - 1>(best, which, x);
+    const bool better = exceeds(x[P - 1], best);
+    best = better ? x[P - 1] : best;
+    which = better ? int32_t(P - 1) : which;
+  }
+}
+
+template <size_t P, class T>
+THINC_FN void maxout_pieces(T* best, int32_t* which, const T* X, size_t n) {
+#pragma omp simd
+  for (size_t i = 0; i < n; ++i) {
+    T b = X[i * P];
+    int32_t w = 0;
+    better_piece<P>(b, w, X + i * P);
+    best[i] = b;
+    which[i] = w;
+  }
+}
+
+template <class T>
+void maxout(void* best_, int32_t* which, const void* X_, size_t N, size_t O, size_t P) {
+  T* best = static_cast<T*>(best_);
+  const T* X = static_cast<const T*>(X_);
+  const size_t n = N * O;
+  if (P == 1) return maxout_pieces<1>(best, which, X, n);
+  if (P == 2) return maxout_pieces<2>(best, which, X, n);
+  if (P == 3) return maxout_pieces<3>(best, which, X, n);
+  if (P == 4) return maxout_pieces<4>(best, which, X, n);
+  const size_t block = 256;  // cells whose result so far stays in the first cache
+  for (size_t start = 0; start < n; start += block) {
+    const size_t stop = start + block < n ? start + block : n;
+    for (size_t i = start; i < stop; ++i) {
+      best[i] = X[i * P];
+      which[i] = 0;
+    }
+    for (size_t p = 1; p < P; ++p) {
+#pragma omp simd
+      for (size_t i = start; i < stop; ++i) {
+        const T x = X[i * P + p], b = best[i];
+        const int32_t better = -int32_t(exceeds(x, b));  // a mask, for the reason given at only_if
+        best[i] = exceeds(x, b) ? x : b;
+        which[i] = (int32_t(p) & better) | (which[i] & ~better);
+      }
+    }
+  }
+}
+
+template <size_t P, class T>
+THINC_FN void backprop_maxout_pieces(T* dX, const T* dY, const int32_t* which, size_t n) {
+#pragma omp simd
+  for (size_t i = 0; i < n; ++i) {
+    const T d = dY[i];
+    const int32_t w = which[i];
+    dX[i * P] = only_if(w == 0, d);
+    if constexpr (P > 1) dX[i * P + 1] = only_if(w == 1, d);
+    if constexpr (P > 2) dX[i * P + 2] = only_if(w == 2, d);
+    if constexpr (P > 3) dX[i * P + 3] = only_if(w == 3, d);
+  }
+}
+
+template <class T>
+int64_t backprop_maxout(void* dX_, const void* dY_, const int32_t* which, size_t N, size_t O, size_t P) {
+  T* dX = static_cast<T*>(dX_);
+  const T* dY = static_cast<const T*>(dY_);
+  const size_t n = N * O;
+  const int64_t bad = first_outside(which, n, P > INT32_MAX ? INT32_MAX : uint32_t(P));
+  if (bad >= 0) return bad;
+  if (P == 1) {
+    backprop_maxout_pieces<1>(dX, dY, which, n);
+  } else if (P == 2) {
+    backprop_maxout_pieces<2>(dX, dY, which, n);
+  } else if (P == 3) {
+    backprop_maxout_pieces<3>(dX, dY, which, n);
+  } else if (P == 4) {
+    backprop_maxout_pieces<4>(dX, dY, which, n);
+  } else {
+    memset(dX, 0, n * P * sizeof(T));
+    for (size_t i = 0; i < n; ++i) dX[i * P + size_t(which[i])] = dY[i];
+  }
+  return -1;
+}
+
+// Column sums, the gradient of a bias.
+template <class T>
+void sum_rows(void* sums, const void* X, size_t N, size_t O) {
+  sum_strided(static_cast<T*>(sums), static_cast<const T*>(X), O, N, O);
+}
+
+THINC_END

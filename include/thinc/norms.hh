@@ -1,0 +1,152 @@
+// Layer normalization and softmax. Rows are independent: the bits of one do not depend on their number.
+#pragma once
+
+#include "sums.hh"
+
+THINC_BEGIN
+
+// Layer normalization: Y = (X - mu) rstd G + b per row, rstd = (population variance + eps)^(-1/2).
+// Ba, Kiros & Hinton 2016, https://arxiv.org/abs/1607.06450.  The variance is of the centred row: no cancellation.
+template <class T>
+void layer_norm(void* Y_, void* mu_, void* rstd_, const void* X_, const void* G_, const void* b_, double eps, size_t N,
+                size_t I) {
+  T* mus = static_cast<T*>(mu_);
+  T* rstds = static_cast<T*>(rstd_);
+  const T* G = static_cast<const T*>(G_);
+  const T* b = static_cast<const T*>(b_);
+  for (size_t n = 0; n < N; ++n) {
+    const T* X = static_cast<const T*>(X_) + n * I;
+    T* Y = static_cast<T*>(Y_) + n * I;
+    const T mu = sum_terms<T>(I, [X](size_t i) { return X[i]; }) / T(I);
+    const T squares = sum_terms<T>(I, [X, mu](size_t i) { return (X[i] - mu) * (X[i] - mu); });
+    const T rstd = T(1) / sqrt_(squares / T(I) + T(eps));
+    mus[n] = mu;
+    rstds[n] = rstd;
+#pragma omp simd
+    for (size_t i = 0; i < I; ++i) Y[i] = (X[i] - mu) * rstd * G[i] + b[i];
+  }
+}
+
+template <class T>
+struct NormSums {  // of g and of g H
+  T g, gh;
+};
+
+// The sums of columns start to end of a row, whose part of dG and db is added.
+template <class T>
+THINC_FN NormSums<T> backprop_norm_block(T* dG, T* db, const T* dY, const T* X, const T* G, T mu, T rstd, size_t start,
+                                         size_t end) {
+  T sum_g = 0, sum_gh = 0;
+#pragma omp simd reduction(+ : sum_g, sum_gh)
+  for (size_t i = start; i < end; ++i) {
+    T h = (X[i] - mu) * rstd, g = dY[i] * G[i];
+    sum_g += g;
+    sum_gh += g * h;
+    dG[i] += dY[i] * h;
+    db[i] += dY[i];
+  }
+  return {sum_g, sum_gh};
+}
+
+template <class T>
+void backprop_norm_rows(T* dX, T* dG, T* db, const T* dY, const T* X, const T* G, const T* mus, const T* rstds,
+                        size_t N, size_t I) {
+  for (size_t n = 0; n < N; ++n, X += I, dY += I, dX += I) {
+    const T mu = mus[n], rstd = rstds[n];
+    NormSums<T> sums;
+    if (I <= terms_in_block) {
+      sums = backprop_norm_block(dG, db, dY, X, G, mu, rstd, 0, I);
+    } else {
+      NormSums<T> rest = {0, 0};
+      sums = rest;
+      for (size_t start = 0; start < I; start += terms_in_block) {
+        const size_t end = I - start < terms_in_block ? I : start + terms_in_block;
+        const NormSums<T> block = backprop_norm_block(dG, db, dY, X, G, mu, rstd, start, end);
+        add_exactly(sums.g, rest.g, block.g);
+        add_exactly(sums.gh, rest.gh, block.gh);
+      }
+      sums = {total_of(sums.g, rest.g), total_of(sums.gh, rest.gh)};
+    }
+    const T mean_g = sums.g / T(I), mean_gh = sums.gh / T(I);
+#pragma omp simd
+    for (size_t i = 0; i < I; ++i) dX[i] = rstd * (dY[i] * G[i] - mean_g - (X[i] - mu) * rstd * mean_gh);
+  }
+}
+
+// With H = (X - mu) rstd and g = dY G: dX = rstd (g - mean(g) - H mean(g H)); dG and db are accumulated.
+template <class T>
+void backprop_layer_norm(void* dX_, void* dG_, void* db_, const void* dY_, const void* X_, const void* G_,
+                         const void* mu_, const void* rstd_, size_t N, size_t I) {
+  T *dX = static_cast<T*>(dX_), *dG = static_cast<T*>(dG_), *db = static_cast<T*>(db_);
+  const T *dY = static_cast<const T*>(dY_), *X = static_cast<const T*>(X_), *G = static_cast<const T*>(G_);
+  const T *mu = static_cast<const T*>(mu_), *rstd = static_cast<const T*>(rstd_);
+  constexpr size_t rows_in_block = 64;            // of one after another, where sum_rows adds eight
+  if (N <= rows_in_block || I > columns_at_once)  // (rows so wide are never so many)
+    return backprop_norm_rows(dX, dG, db, dY, X, G, mu, rstd, N, I);
+  T block[2][columns_at_once], rest[2][columns_at_once];
+  memset(rest, 0, sizeof rest);
+  for (size_t n = 0; n < N; n += rows_in_block) {
+    memset(block, 0, sizeof block);
+    backprop_norm_rows(dX + n * I, block[0], block[1], dY + n * I, X + n * I, G, mu + n, rstd + n,
+                       N - n < rows_in_block ? N - n : rows_in_block, I);
+    add_row_exactly(dG, rest[0], block[0], I);
+    add_row_exactly(db, rest[1], block[1], I);
+  }
+  total_of_row(dG, rest[0], I);
+  total_of_row(db, rest[1], I);
+}
+
+// Softmax of each row. The maximum is subtracted before the temperature divides, so that the largest exponent is 0 with
+// any rounding. Some rows at a time go through each step together: within one row every step would wait for the one
+// before.
+template <class T>
+void softmax(void* Y_, const void* X_, double inverse_temperature, size_t N, size_t O) {
+  const T scale = finite_<T>(inverse_temperature), sign = scale < T(0) ? T(-1) : T(1);
+  constexpr size_t most = 64;
+  T best[most], inverse[most];
+  for (size_t start = 0; start < N; start += most) {
+    const size_t rows = N - start < most ? N - start : most;
+    const T* X = static_cast<const T*>(X_) + start * O;
+    T* Y = static_cast<T*>(Y_) + start * O;
+    for (size_t n = 0; n < rows; ++n) {
+      const T* x = X + n * O;
+      T b = x[0] * sign;
+#pragma omp simd reduction(max : b)
+      for (size_t o = 1; o < O; ++o) b = x[o] * sign > b ? x[o] * sign : b;
+      best[n] = b * sign;
+    }
+    for (size_t n = 0; n < rows; ++n) {
+      const T* x = X + n * O;
+      T* y = Y + n * O;
+      const T b = best[n];
+#pragma omp simd
+      for (size_t o = 0; o < O; ++o) y[o] = exp_((x[o] - b) * scale);
+    }
+    for (size_t n = 0; n < rows; ++n) {
+      const T* y = Y + n * O;
+      inverse[n] = T(1) / sum_terms<T>(O, [y](size_t o) { return y[o]; });
+    }
+    for (size_t n = 0; n < rows; ++n) {
+      T* y = Y + n * O;
+      const T f = inverse[n];
+#pragma omp simd
+      for (size_t o = 0; o < O; ++o) y[o] *= f;
+    }
+  }
+}
+
+// dX = (Y dY - Y sum(Y dY)) / temperature
+template <class T>
+void backprop_softmax(void* dX_, const void* Y_, const void* dY_, double inverse_temperature, size_t N, size_t O) {
+  const T scale = finite_<T>(inverse_temperature);
+  for (size_t n = 0; n < N; ++n) {
+    const T* Y = static_cast<const T*>(Y_) + n * O;
+    const T* dY = static_cast<const T*>(dY_) + n * O;
+    T* dX = static_cast<T*>(dX_) + n * O;
+    const T sum = sum_terms<T>(O, [Y, dY](size_t o) { return Y[o] * dY[o]; });
+#pragma omp simd
+    for (size_t o = 0; o < O; ++o) dX[o] = scale * Y[o] * (dY[o] - sum);
+  }
+}
+
+THINC_END
