@@ -23,6 +23,7 @@ def sentences(n, seed=0):
     return X, Y
 
 
+# eps: Adam divides a gradient by its size, which makes steps of gradients that are 0 but for the order of their sum.
 CONFIG = """
 [corpus]
 @datasets = "conllu.v1"
@@ -66,6 +67,7 @@ nI = 13
 @optimizers = "Adam.v1"
 learn_rate = 0.01
 L2 = 0.01
+eps = 0.001
 
 [training]
 batch_size = 8

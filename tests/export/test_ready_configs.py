@@ -138,7 +138,7 @@ def test_ready_config(name, tmp_path, monkeypatch, capsys):
 def test_the_command_says_what_is_wrong_and_writes_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["export", "nowhere", "--format", "onnx"]) == 1
-    assert "thinc export: nowhere holds no trained model" in capsys.readouterr().err
+    assert "thinc export: There is no run nowhere" in capsys.readouterr().err
     words = corpus("conllu", tmp_path)
     assert main(["train", "conllu", "--output", "out", "--training.max_epochs=1", "--corpus.limit=8", *words]) == 0
     before = sorted(Path("out").iterdir())

@@ -1,4 +1,7 @@
-"""Models in safetensors files: the package of that name as oracle, mapped pages, and files that are damaged."""
+"""Models in safetensors files: the package of that name as oracle, mapped pages, and files that are damaged.
+
+Over 500 lines: one kind of file, with all ways in which it can be wrong.
+"""
 
 import copy
 import io

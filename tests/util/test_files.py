@@ -33,6 +33,13 @@ def filled(size, value=1.0):
     return model
 
 
+def noisy(size):
+    """What does not shrink when it is compressed."""
+    model = Linear(size, 100).initialize()
+    model.set_param("W", numpy.random.RandomState(0).normal(size=(size, 100)).astype("f"))
+    return model
+
+
 def trained(size):
     optimizer = Adam()
     optimizer((1, "W"), numpy.ones((size, 100), dtype="f"), numpy.ones((size, 100), dtype="f"))
@@ -45,7 +52,7 @@ WRITERS = {
     "Model.to_disk": lambda path, size: filled(size * 3).to_disk(path),
     "Shim.to_disk": lambda path, size: BytesShim(bytes(size * 1000)).to_disk(path),
     "Optimizer.to_disk": lambda path, size: trained(size).to_disk(path),
-    "save_checkpoint": lambda path, size: save_checkpoint(path, filled(size * 3), Adam(), Progress()),
+    "save_checkpoint": lambda path, size: save_checkpoint(path, noisy(size * 3), Adam(), Progress()),
 }
 
 

@@ -3,6 +3,7 @@
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 from ..api import Model, Ops
@@ -157,6 +158,7 @@ def _timing(ops: Ops, times: Dict[str, OpTime]) -> Ops:
     def timed(name: str) -> Callable:
         method = getattr(type(ops), name)
 
+        @wraps(method)  # (also its module: a compiled method asks whether those that it replaces are compiled)
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
             start = time.perf_counter()
             try:
