@@ -45,7 +45,8 @@ def test_schedules_are_those_of_the_ranks(tmp_path):
         '[optimizer.learn_rate]\n@schedules = "warmup_linear.v1"\ninitial_rate = 0.01\nwarmup_steps = 5\n'
         "total_steps = 40\n",
     )
-    text = text.replace("L2 = 0.01\n", "").replace('@optimizers = "Adam.v1"\n', '@optimizers = "Adam.v1"\nL2 = 0.01\n')
+    others = "L2 = 0.01\neps = 0.001\n"
+    text = text.replace(others, "").replace('@optimizers = "Adam.v1"\n', f'@optimizers = "Adam.v1"\n{others}')
     path.write_text(text)
     alone, _, _ = run_config(path)
     for model, _, _ in by_threads(path, 2, owners()):
