@@ -159,6 +159,17 @@ def mutate_lines(separator: str, tokens: List[str]) -> Mutator:
     return mutate
 
 
+def mutate_jsonl(rng: random.Random, data: bytes) -> bytes:
+    """The object of one line."""
+    lines = data.split(b"\n")
+    i = rng.randrange(len(lines))
+    try:
+        lines[i] = json.dumps(mutate_tree(rng, json.loads(lines[i]))).encode()
+    except (ValueError, TypeError):
+        lines[i] = rng.choice(TEXTS).encode()
+    return b"\n".join(lines)
+
+
 def mutate_idx(rng: random.Random, data: bytes) -> bytes:
     """The magic number and the sizes in front of the bytes."""
     out = bytearray(data)

@@ -196,6 +196,9 @@ def gzip_seeds(folder: Path) -> List[bytes]:
     return [gzip.compress(CSV.encode(), mtime=0)]
 
 
+COLUMNS = "Ann\tB-PER\nLee\tI-PER\n# is\tO\n\n" * 3
+JSONL = '{"text": "a b", "label": "x"}\n\n{"text": "c", "label": "y"}\n' * 4
+
 _csv = mutate.mutate_lines(",", ['"', '""', '"a', "x", "y", "text", "category"])
 _conllu = mutate.mutate_lines("\t", ["1", "2-3", "2.1", "_", "#", "NOUN", "²"])
 _config = mutate.mutate_lines(" = ", ["@layers", "[model]", "${x.y}", "[", '"', "null", "[model.*.a]", "true", "1e999"])
@@ -220,6 +223,18 @@ READERS: Dict[str, Reader] = {
         lambda folder: [CONLLU.encode()],
         (_conllu, mutate.mutate_bytes),
         corpus_reader("conllu.v1", file="corpus.conllu"),
+        (DatasetError,),
+    ),
+    "columns": Reader(
+        lambda folder: [COLUMNS.encode()],
+        (_conllu, mutate.mutate_bytes),
+        corpus_reader("columns.v1", file="corpus.tsv"),
+        (DatasetError,),
+    ),
+    "jsonl": Reader(
+        lambda folder: [JSONL.encode()],
+        (mutate.mutate_jsonl, mutate.mutate_bytes),
+        corpus_reader("jsonl_text.v1", file="corpus.jsonl"),
         (DatasetError,),
     ),
     "csv": Reader(

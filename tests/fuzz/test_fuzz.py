@@ -34,9 +34,7 @@ def test_seeds_are_read_and_mutated(name, tmp_path):
             assert name in ("config", "idx"), error  # (files of the ready configs; one of both roles)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name == "safetensors" else [pytest.mark.slow]) for name in READERS]
-)
+@pytest.mark.parametrize("name", READERS)
 def test_a_second_of_fuzzing(name):
     assert fuzz(name, 1, seed=1)
 
