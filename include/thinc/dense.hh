@@ -1,10 +1,9 @@
-// The dense layers: products with a bias, maxout, and what is fused with them; the sum of rows, the gradient of a bias.
+// The dense layers: products with a bias, maxout, and what is fused with them.
 // N rows, I in, O out, P pieces.
 #pragma once
 
 #include "gemm.hh"
 #include "norms.hh"
-#include "sums.hh"
 
 THINC_BEGIN
 
@@ -15,11 +14,21 @@ void affine(void* Y, const void* X, const void* W, const void* b, size_t N, size
                  {T(1), T(0), static_cast<const T*>(b)});
 }
 
+// Whether one of n numbers, or a sum of them, is NaN.
+template <class T>
+THINC_FN bool any_nan(const T* x, size_t n) {
+  T sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (size_t i = 0; i < n; ++i) sum += x[i];
+  return sum != sum;
+}
+
 // Of G blocks of rows x columns, the pieces from number p on, the largest of each output and its number. Without
-// `first` these compete with what best and which hold.
-template <size_t G, bool first, class T>
-void largest_of(T* best, size_t ld, int32_t* which, size_t which_ld, const T* pieces, size_t rows, size_t columns,
-                int32_t p) {
+// `first` these compete with what best and which hold. A NaN is the largest; only `exact` sees it unless it comes
+// first.
+template <size_t G, bool first, bool exact, class T>
+void largest_piece(T* best, size_t ld, int32_t* which, size_t which_ld, const T* pieces, size_t rows, size_t columns,
+                   int32_t p) {
   const size_t stride = rows * columns;
   for (size_t r = 0; r < rows; ++r, best += ld, which += which_ld, pieces += columns) {
 #pragma omp simd
@@ -29,7 +38,7 @@ void largest_of(T* best, size_t ld, int32_t* which, size_t which_ld, const T* pi
 #pragma GCC unroll 4
       for (size_t g = first; g < G; ++g) {
         const T z = pieces[g * stride + j];
-        const bool better = exceeds(z, value);
+        const bool better = exact ? exceeds(z, value) : z > value;
         number = better ? p + int32_t(g) : number;
         value = better ? z : value;
       }
@@ -37,6 +46,15 @@ void largest_of(T* best, size_t ld, int32_t* which, size_t which_ld, const T* pi
       which[j] = number;
     }
   }
+}
+
+template <size_t G, bool first, class T>
+void largest_of(T* best, size_t ld, int32_t* which, size_t which_ld, const T* pieces, size_t rows, size_t columns,
+                int32_t p) {
+  if (any_nan(pieces, G * rows * columns))
+    largest_piece<G, first, true>(best, ld, which, which_ld, pieces, rows, columns, p);
+  else
+    largest_piece<G, first, false>(best, ld, which, which_ld, pieces, rows, columns, p);
 }
 
 // The largest pieces of some rows of X, as many as a block has. A block of up to four pieces is made at a time.
@@ -112,25 +130,49 @@ void affine_maxout_layer_norm(void* Y_, void* best_, int32_t* which, void* mu, v
 }
 
 // ---- maxout: X (N, O, P), the first of equal pieces wins, and the first NaN
+// `others` is NaN if a piece but the first is. The comparison does not see it then, and the block is done again.
 template <size_t P, class T>
-THINC_FN void better_piece(T& best, int32_t& which, const T* x) {
+THINC_FN void better_piece(T& best, int32_t& which, T& others, const T* x) {
   if constexpr (P > 1) {
-    better_piece<P - 1>(best, which, x);
-    const bool better = exceeds(x[P - 1], best);
-    best = better ? x[P - 1] : best;
+    better_piece<P - 1>(best, which, others, x);
+    const T piece = x[P - 1];
+    const bool better = piece > best;
+    best = better ? piece : best;
     which = better ? int32_t(P - 1) : which;
+    others += piece;
   }
 }
 
+template <class T>
+void maxout_exactly(T* best, int32_t* which, const T* X, size_t n, size_t P) {
+  for (size_t i = 0; i < n; ++i, X += P) {
+    best[i] = X[0];
+    which[i] = 0;
+    for (size_t p = 1; p < P; ++p) {
+      if (exceeds(X[p], best[i])) {
+        best[i] = X[p];
+        which[i] = int32_t(p);
+      }
+    }
+  }
+}
+
+constexpr size_t cells_in_block = 256;  // whose result so far stays in the first cache
+
 template <size_t P, class T>
 THINC_FN void maxout_pieces(T* best, int32_t* which, const T* X, size_t n) {
-#pragma omp simd
-  for (size_t i = 0; i < n; ++i) {
-    T b = X[i * P];
-    int32_t w = 0;
-    better_piece<P>(b, w, X + i * P);
-    best[i] = b;
-    which[i] = w;
+  for (size_t start = 0; start < n; start += cells_in_block) {
+    const size_t stop = n - start < cells_in_block ? n : start + cells_in_block;
+    T others = 0;
+#pragma omp simd reduction(+ : others)
+    for (size_t i = start; i < stop; ++i) {
+      T b = X[i * P];
+      int32_t w = 0;
+      better_piece<P>(b, w, others, X + i * P);
+      best[i] = b;
+      which[i] = w;
+    }
+    if (others != others) maxout_exactly(best + start, which + start, X + start * P, stop - start, P);
   }
 }
 
@@ -143,22 +185,24 @@ void maxout(void* best_, int32_t* which, const void* X_, size_t N, size_t O, siz
   if (P == 2) return maxout_pieces<2>(best, which, X, n);
   if (P == 3) return maxout_pieces<3>(best, which, X, n);
   if (P == 4) return maxout_pieces<4>(best, which, X, n);
-  const size_t block = 256;  // cells whose result so far stays in the first cache
-  for (size_t start = 0; start < n; start += block) {
-    const size_t stop = start + block < n ? start + block : n;
+  for (size_t start = 0; start < n; start += cells_in_block) {
+    const size_t stop = n - start < cells_in_block ? n : start + cells_in_block;
     for (size_t i = start; i < stop; ++i) {
       best[i] = X[i * P];
       which[i] = 0;
     }
+    T others = 0;
     for (size_t p = 1; p < P; ++p) {
-#pragma omp simd
+#pragma omp simd reduction(+ : others)
       for (size_t i = start; i < stop; ++i) {
         const T x = X[i * P + p], b = best[i];
-        const int32_t better = -int32_t(exceeds(x, b));  // a mask, for the reason given at only_if
-        best[i] = exceeds(x, b) ? x : b;
+        const int32_t better = -int32_t(x > b);  // a mask, for the reason given at only_if
+        best[i] = x > b ? x : b;
         which[i] = (int32_t(p) & better) | (which[i] & ~better);
+        others += x;
       }
     }
+    if (others != others) maxout_exactly(best + start, which + start, X + start * P, stop - start, P);
   }
 }
 
@@ -195,12 +239,6 @@ int64_t backprop_maxout(void* dX_, const void* dY_, const int32_t* which, size_t
     for (size_t i = 0; i < n; ++i) dX[i * P + size_t(which[i])] = dY[i];
   }
   return -1;
-}
-
-// Column sums, the gradient of a bias.
-template <class T>
-void sum_rows(void* sums, const void* X, size_t N, size_t O) {
-  sum_strided(static_cast<T*>(sums), static_cast<const T*>(X), O, N, O);
 }
 
 THINC_END

@@ -1,4 +1,4 @@
-// Layer normalization and softmax. Rows are independent: the bits of one do not depend on their number.
+// Layer normalization, softmax, sums of rows. Rows are independent: the bits of one do not depend on their number.
 #pragma once
 
 #include "sums.hh"
@@ -84,9 +84,9 @@ void backprop_layer_norm(void* dX_, void* dG_, void* db_, const void* dY_, const
   if (N <= rows_in_block || I > columns_at_once)  // (rows so wide are never so many)
     return backprop_norm_rows(dX, dG, db, dY, X, G, mu, rstd, N, I);
   T block[2][columns_at_once], rest[2][columns_at_once];
-  memset(rest, 0, sizeof rest);
+  for (int i = 0; i < 2; ++i) memset(rest[i], 0, I * sizeof(T));
   for (size_t n = 0; n < N; n += rows_in_block) {
-    memset(block, 0, sizeof block);
+    for (int i = 0; i < 2; ++i) memset(block[i], 0, I * sizeof(T));
     backprop_norm_rows(dX + n * I, block[0], block[1], dY + n * I, X + n * I, G, mu + n, rstd + n,
                        N - n < rows_in_block ? N - n : rows_in_block, I);
     add_row_exactly(dG, rest[0], block[0], I);
@@ -96,12 +96,18 @@ void backprop_layer_norm(void* dX_, void* dG_, void* db_, const void* dY_, const
   total_of_row(db, rest[1], I);
 }
 
+// Column sums, the gradient of a bias.
+template <class T>
+void sum_rows(void* sums, const void* X, size_t N, size_t O) {
+  sum_strided(static_cast<T*>(sums), static_cast<const T*>(X), O, N, O);
+}
+
 // Softmax of each row. The maximum is subtracted before the temperature divides, so that the largest exponent is 0 with
 // any rounding. Some rows at a time go through each step together: within one row every step would wait for the one
 // before.
 template <class T>
 void softmax(void* Y_, const void* X_, double inverse_temperature, size_t N, size_t O) {
-  const T scale = finite_<T>(inverse_temperature), sign = scale < T(0) ? T(-1) : T(1);
+  const T scale = finite_<T>(inverse_temperature);
   constexpr size_t most = 64;
   T best[most], inverse[most];
   for (size_t start = 0; start < N; start += most) {
@@ -110,10 +116,15 @@ void softmax(void* Y_, const void* X_, double inverse_temperature, size_t N, siz
     T* Y = static_cast<T*>(Y_) + start * O;
     for (size_t n = 0; n < rows; ++n) {
       const T* x = X + n * O;
-      T b = x[0] * sign;
+      T b = x[0];
+      if (scale < T(0)) {
+#pragma omp simd reduction(min : b)
+        for (size_t o = 1; o < O; ++o) b = x[o] < b ? x[o] : b;
+      } else {
 #pragma omp simd reduction(max : b)
-      for (size_t o = 1; o < O; ++o) b = x[o] * sign > b ? x[o] * sign : b;
-      best[n] = b * sign;
+        for (size_t o = 1; o < O; ++o) b = x[o] > b ? x[o] : b;
+      }
+      best[n] = b;
     }
     for (size_t n = 0; n < rows; ++n) {
       const T* x = X + n * O;

@@ -119,24 +119,44 @@ void reduce_mean(void* Y_, const void* X_, const int32_t* lengths, size_t B, siz
   }
 }
 
+// `later` is NaN if one of these rows is. The comparison does not see it then, and the sequence is done again.
 template <size_t R, class T>
-THINC_FN void better_row(T& best, int32_t& which, const T* x, size_t stride, int32_t row) {
-  if constexpr (R > 1) better_row<R - 1>(best, which, x, stride, row);
+THINC_FN void better_row(T& best, int32_t& which, T& later, const T* x, size_t stride, int32_t row) {
+  if constexpr (R > 1) better_row<R - 1>(best, which, later, x, stride, row);
   const T value = x[(R - 1) * stride];
-  const bool better = exceeds(value, best);
+  const bool better = value > best;
   best = better ? value : best;
   which = better ? row + int32_t(R - 1) : which;
+  later += value;
 }
 
+// The sum of all that was compared.
 template <size_t R, class T>
-THINC_FN void take_better_rows(T* best, int32_t* which, const T* X, size_t O, int32_t row) {
-#pragma omp simd
+THINC_FN T take_better_rows(T* best, int32_t* which, const T* X, size_t O, int32_t row) {
+  T later = 0;
+#pragma omp simd reduction(+ : later)
   for (size_t o = 0; o < O; ++o) {
     T b = best[o];
     int32_t w = which[o];
-    better_row<R>(b, w, X + o, O, row);
+    better_row<R>(b, w, later, X + o, O, row);
     best[o] = b;
     which[o] = w;
+  }
+  return later;
+}
+
+template <class T>
+void reduce_max_exactly(T* best, int32_t* which, const T* X, size_t O, int32_t length) {
+  memcpy(best, X, O * sizeof(T));
+  memset(which, 0, O * sizeof(int32_t));
+  for (int32_t t = 1; t < length; ++t) {
+    X += O;
+    for (size_t o = 0; o < O; ++o) {
+      if (exceeds(X[o], best[o])) {
+        best[o] = X[o];
+        which[o] = t;
+      }
+    }
   }
 }
 
@@ -149,9 +169,11 @@ void reduce_max(void* Y_, int32_t* which, const void* X_, const int32_t* lengths
     const int32_t length = lengths[b];
     memcpy(Y, X, O * sizeof(T));
     memset(which, 0, O * sizeof(int32_t));
+    T later = 0;
     int32_t t = 1;
-    for (; t + 4 <= length; t += 4) take_better_rows<4>(Y, which, X + size_t(t) * O, O, t);
-    for (; t < length; ++t) take_better_rows<1>(Y, which, X + size_t(t) * O, O, t);
+    for (; t + 4 <= length; t += 4) later += take_better_rows<4>(Y, which, X + size_t(t) * O, O, t);
+    for (; t < length; ++t) later += take_better_rows<1>(Y, which, X + size_t(t) * O, O, t);
+    if (later != later) reduce_max_exactly(Y, which, X, O, length);
     X += size_t(length) * O;
   }
 }

@@ -63,11 +63,11 @@ THINC_FN T sum_terms(size_t n, const Term& term) {
 constexpr size_t rows_in_block = 256, columns_at_once = 1024;
 
 template <size_t R, class T>
-THINC_FN T sum_of(const T* x, size_t stride) {
+THINC_FN T sum_of(const T* x, size_t stride) {  // in pairs: none waits for seven others
   if constexpr (R == 1) {
     return x[0];
   } else {
-    return sum_of<R - 1>(x, stride) + x[(R - 1) * stride];
+    return sum_of<(R + 1) / 2>(x, stride) + sum_of<R / 2>(x + (R + 1) / 2 * stride, stride);
   }
 }
 

@@ -29,7 +29,6 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
                                        size_t N, size_t I, size_t O, size_t P))                                        \
   ROW(void, maxout, (void* best, int32_t* which, const void* X, size_t N, size_t O, size_t P))                         \
   ROW(bad_t, backprop_maxout, (void* dX, const void* dY, const int32_t* which, size_t N, size_t O, size_t P))          \
-  ROW(void, sum_rows, (void* sums, const void* X, size_t N, size_t O))                                                 \
   /* norms.hh */                                                                                                       \
   ROW(void, layer_norm, (void* Y, void* mu, void* rstd, const void* X, const void* G, const void* b, double eps,       \
                          size_t N, size_t I))                                                                          \
@@ -38,6 +37,7 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
   ROW(void, softmax, (void* Y, const void* X, double inverse_temperature, size_t N, size_t O))                         \
   ROW(void, backprop_softmax, (void* dX, const void* Y, const void* dY, double inverse_temperature, size_t N,          \
                                size_t O))                                                                              \
+  ROW(void, sum_rows, (void* sums, const void* X, size_t N, size_t O))                                                 \
   /* losses.hh */                                                                                                      \
   ROW(bad_t, backprop_cross_entropy, (void* dX, const void* Y, const int32_t* classes, double right, double wrong,     \
                                       double scale, size_t N, size_t O))                                               \
@@ -79,7 +79,7 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
   ROW(double, sum_squares, (const void* x, size_t n))                                                                  \
   ROW(void, scale, (void* x, double factor, size_t n))                                                                 \
   ROW(void, optimizer_step, (void* w, void* g, void* m, void* v, void* ema, size_t n, const double* settings))         \
-  /* arrays.hh */                                                                                                      \
+  /* activations.hh, beside the list */                                                                                \
   ROW(void, dropout_mask, (void* mask, double drop, uint64_t seed, size_t n))
 
 #define THINC_INTEGER_KERNELS(ROW)                                                                                     \

@@ -49,7 +49,9 @@ class LossOps:
     def cosine_distance(self, Y: Floats2d, truths: Floats2d, *, scale: float = 1.0) -> Tuple[Floats2d, Floats1d]:
         """The gradient of -cos for the first of two rows, and the cosine of each pair.
 
-        dY = (y (y . t) / |y|^2 - t) / (|y| |t|) * scale,  y = Y + 1e-8, t = truths + 1e-8
+            dY = (y (y . t) / |y|^2 - t) / (|y| |t|) * scale,  y = Y + 1e-8, t = truths + 1e-8
+
+        Y, truths (N, O) -> dY (N, O), cos (N,).
         """
         if Y.ndim != 2 or Y.shape != truths.shape:
             raise ValueError(f"cosine_distance: expected two arrays (N, O), got {Y.shape} and {truths.shape}")

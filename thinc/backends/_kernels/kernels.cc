@@ -5,7 +5,6 @@
 // anything from std::) across levels, and an AVX-512 copy could then run on an old CPU. Hence the unnamed namespace in
 // every header (THINC_BEGIN); a test runs nm over the objects.
 #include "thinc/activations.hh"
-#include "thinc/arrays.hh"
 #include "thinc/dense.hh"
 #include "thinc/embedding.hh"
 #include "thinc/losses.hh"

@@ -15,7 +15,6 @@ typedef long long i64;
 
 #include "thinc/portable.hh"
 #include "thinc/activations.hh"
-#include "thinc/arrays.hh"
 #include "thinc/hashing.hh"
 #include "thinc/lstm.hh"
 #include "thinc/updates.hh"
