@@ -19,7 +19,7 @@ test-all: tools
 	$(THREADS) $(BIN)/python -m pytest -q -n auto -m "not gpu"
 
 coverage: tools
-	$(THREADS) $(BIN)/python -m pytest -q -n auto -m "not gpu" --ignore=tests/test_soak.py --cov --cov-report=term:skip-covered
+	$(THREADS) $(BIN)/python -m pytest -q -n auto -m "not slow and not gpu" --cov --cov-report=term:skip-covered
 
 # On a machine with CuPy and a CUDA device, with PYTHON an interpreter that has them and the build requirements.
 test-gpu:
