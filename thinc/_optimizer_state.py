@@ -53,7 +53,12 @@ class State:
         self._compare()
 
     def _compare(self) -> None:
-        """The arrays of a parameter must be of one size and dtype."""
+        """The arrays of a parameter must be of one size and dtype, and no schedule may have seen a later score."""
+        for name, schedule in self.schedules.items():
+            seen = schedule.get("state", {}).get("last_score_step") if isinstance(schedule, Mapping) else None
+            last = seen if self.last_score is None else self.last_score[0]
+            if seen is not None and seen > last:
+                raise _unfit(f"the schedule of {name} saw a score of step {seen}, the last one is of step {last}")
         if self.mom1.keys() != self.mom2.keys():
             raise _unfit(f"mom1 and mom2 have different keys: {list(self.mom1.keys() ^ self.mom2.keys())!s:.80}")
         for key, mom1 in self.mom1.items():

@@ -128,7 +128,10 @@ class Schedule(Generic[OutT]):
             if part in here and (not isinstance(state[part], Mapping) or set(state[part]) != set(here[part])):
                 raise ValueError(f"{self.name}: expected {part} for {sorted(here[part])}, got {state[part]!s:.80}")
         for name, value in state.get("state", {}).items():
-            if value is not None and not isinstance(value, Real):
+            if name in ("patience", "n_plateaus"):
+                if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                    raise ValueError(f"{self.name}: expected '{name}' to be a count, got {value!r:.40}")
+            elif value is not None and not isinstance(value, Real):
                 raise ValueError(f"{self.name}: expected '{name}' to be a number, got {value!r:.40}")
         for name, inner in state.get("inner", {}).items():
             self._attrs[name].check_state(inner)

@@ -138,3 +138,46 @@ def test_noop_is_the_identity():
     Y, backprop = noop(child)(X, is_train=True)
     assert Y is X and backprop(X) is X
     assert noop(child).initialize(X).layers == [child]
+
+
+def counting():
+    """A layer, and how often it was initialized and run."""
+    counts = {"init": 0, "run": 0}
+
+    def forward(model, X, is_train):
+        counts["run"] += 1
+        return X, lambda dY: dY
+
+    def init(model, X=None, Y=None):
+        counts["init"] += 1
+
+    return Model("counting", forward, init=init), counts
+
+
+@pytest.mark.parametrize("depth", [1, 3, 8, 9, 200])
+@pytest.mark.parametrize("first", [True, False])
+def test_chains_in_chains_are_initialized_in_linear_time(depth, first):
+    layer, counts = counting()
+    model = layer
+    for _ in range(depth):
+        model = chain(model, noop()) if first else chain(noop(), model)
+    model.initialize(numpy.zeros((2, 3), "f"))
+    assert counts == {"init": 1, "run": 1}
+
+
+@pytest.mark.parametrize("depth, times", [(1, 2), (3, 8), (8, 256), (9, 256), (60, 256)])
+def test_without_samples_the_random_numbers_drawn_are_bounded(depth, times):
+    layer, counts = counting()
+    model = layer
+    for _ in range(depth):
+        model = chain(model, noop())
+    model.initialize()
+    assert counts == {"init": times, "run": 0}
+
+
+def test_a_chain_in_a_chain_names_its_layers_in_errors():
+    model = chain(chain(Linear(4, 3), Linear(2)), Linear(2))
+    with pytest.raises(ValueError) as error:
+        model.initialize(numpy.zeros((2, 5), "f"))
+    (note,) = error.value.__notes__
+    assert "0.chain.0.linear (nO=4, nI=3; input float32 array of shape (2, 5))" in note

@@ -267,6 +267,9 @@ def test_shims_before_one_that_fails_go_back():
         (["step"], None, "step to be a count"),
         (["last_score"], [1], "step and a score"),
         (["averages"], KeyError, "no entry 'averages'"),
+        (["schedules", "learn_rate", "state", "n_plateaus"], float("nan"), "expected 'n_plateaus' to be a count"),
+        (["schedules", "learn_rate", "state", "patience"], -1, "expected 'patience' to be a count"),
+        (["schedules", "learn_rate", "state", "last_score_step"], 3, "learn_rate saw a score of step 3"),
     ],
 )
 def test_what_does_not_fit_an_optimizer(path, value, said):

@@ -1,9 +1,11 @@
+from contextvars import ContextVar
 from typing import Any, Callable, List, Optional, Tuple, TypeVar
 
 from ..config import registry
 from ..model import Model
+from ..model._errors import note_layer
 from ..types import XY_YZ_OutT
-from ..util import get_width
+from ..util import get_width, validates
 from ._views import check_target, first_rows
 
 __all__ = ["chain", "chain_no_types", "forward", "init"]
@@ -76,33 +78,56 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
     A layer whose nO is unset is given Y as well, so that it can take its width from
     there.  ValueError for a Y of floats that is wider or narrower than what the last gives.
     """
+    _init_and_predict(model, X, Y)
+
+
+# A chain without samples initializes its layers twice, so chains in one another would take 2 to the power of their
+# depth: from this depth on once.
+_DEEP = 8
+_depth: ContextVar[int] = ContextVar("thinc_chain_depth", default=0)
+
+
+def _init_and_predict(model: Model[InT, OutT], X: Optional[InT], Y: Optional[OutT]) -> Any:
+    """The work of `init`; answers with what the chain makes of X, which is known by then."""
     layers = model.layers
     if layers:
         check_target(layers[-1], _stated_width(layers[-1]), Y)
-    if X is None and Y is None:
-        # Without samples every layer is initialized here and again below. The result is
-        # the same but for the random numbers drawn: a seed gives the parameters it
-        # always gave.
-        for layer in layers:
-            layer.initialize()
-        _copy_dim(model, "nI", layers[:1])
-        _copy_dim(model, "nO", layers[-1:])
-    current: Any = X
-    for index, layer in enumerate(layers):
-        if index:
-            _check_fit(layers, index, current)
-        if layer.has_dim("nO") is None:
-            layer.initialize(X=current, Y=Y)
-        else:
-            layer.initialize(X=current)
-        if current is not None:
-            current = layer.predict(current)
+    depth = _depth.get() + 1
+    token = _depth.set(depth)
+    try:
+        if X is None and Y is None and depth <= _DEEP:
+            # The result is the same but for the random numbers drawn: a seed gives the
+            # parameters it always gave.
+            for layer in layers:
+                layer.initialize()
+            _copy_dim(model, "nI", layers[:1])
+            _copy_dim(model, "nO", layers[-1:])
+        current: Any = X
+        for index, layer in enumerate(layers):
+            if index:
+                _check_fit(layers, index, current)
+            current = _initialize_and_predict(layer, current, Y if layer.has_dim("nO") is None else None)
+    finally:
+        _depth.reset(token)
     _copy_dim(model, "nI", layers[:1])
     if model.has_dim("nO") is None:
         try:
             model.set_dim("nO", get_width(current))
         except ValueError:
             _copy_dim(model, "nO", layers[-1:])
+    return current
+
+
+def _initialize_and_predict(layer: Model, X: Any, Y: Any) -> Any:
+    """What a layer makes of X once it is initialized. A chain need not be asked again, and all that lies in it."""
+    if X is not None and layer.init is init and layer._func is forward and not validates():
+        try:
+            return _init_and_predict(layer, X, Y)
+        except Exception as error:
+            note_layer(error, layer, X)
+            raise
+    layer.initialize(X=X, Y=Y)
+    return None if X is None else layer.predict(X)
 
 
 def _copy_dim(model: Model, name: str, source: List[Model]) -> None:

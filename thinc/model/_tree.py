@@ -66,7 +66,7 @@ def replace_node(self: "Model", old: "Model", new: "Model") -> bool:
     Returns whether `old` is in the tree. The root has nothing above it in which it
     could be replaced. For many nodes at once `replace_nodes` takes one walk.
     """
-    nodes = list(self.walk(order="dfs_post"))
+    nodes = list(self.walk())
     _put(nodes, {id(old): new})
     return any(node is old for node in nodes)
 
@@ -79,9 +79,10 @@ def replace_nodes(self: "Model", mapping: Dict["Model", "Model"]) -> None:
 def _put(nodes: List["Model"], new: Dict[int, "Model"]) -> None:
     """Replace layers and refs of these nodes, by id of the old ones; not what a node says of itself."""
     for node in nodes:
-        layers = [layer if layer is node else new.get(id(layer), layer) for layer in node._layers]
-        refs = {name: ref if ref is node else new.get(id(ref), ref) for name, ref in node._refs.items()}
-        node._layers, node._refs = layers, refs
+        if any(id(layer) in new for layer in node._layers):
+            node._layers = [layer if layer is node else new.get(id(layer), layer) for layer in node._layers]
+        if node._refs:
+            node._refs = {name: ref if ref is node else new.get(id(ref), ref) for name, ref in node._refs.items()}
 
 
 def holds(tree: "Model", node: "Model") -> bool:
