@@ -304,7 +304,7 @@ class Optimizer:
         """A step of each parameter, by the backend whose arrays they are; nothing moves if one cannot."""
         step_of = self._step_of if lr_scale == 1.0 else partial(self._step_of, lr_scale=lr_scale)
         state = (self.mom1, self.mom2, self.averages, self.nr_update, step_of, self._lazy_name)
-        if len({type(weights) for _, weights, _ in parameters}) == 1:
+        if len(parameters) == 1 or len({type(weights) for _, weights, _ in parameters}) == 1:
             return _backend_of(parameters[0][1]).update_all(parameters, *state)
         # A part of the model may be on the CPU, another on a GPU.
         groups: Dict[type, Tuple[Ops, List[Any]]] = {}
@@ -478,8 +478,7 @@ def _make_step(
     use_radam: bool,
 ) -> Step:
     """The update number nr_update of a parameter, with its corrections for the start."""
-    for name, value in zip(("learn_rate", "b1", "b2", "eps", "L2", "grad_clip"), (rate, b1, b2, eps, L2, grad_clip)):
-        check_setting(name, value)
+    _check_settings(rate, b1, b2, eps, L2, grad_clip)
     if use_radam:
         kind, learn_rate = _radam_method(nr_update + 1, b1, b2, rate)
     elif b1 > 0.0 and b2 > 0.0:
@@ -503,6 +502,12 @@ def _make_step(
         lr_scale * rate * L2 if L2_is_weight_decay else 0.0,
         1.0 - average_decay(nr_update),
     )
+
+
+@lru_cache(maxsize=64)  # they change less often than the number of the update
+def _check_settings(*values: float) -> None:
+    for name, value in zip(("learn_rate", "b1", "b2", "eps", "L2", "grad_clip"), values):
+        check_setting(name, value)
 
 
 def _radam_method(step: int, b1: float, b2: float, rate: float) -> Tuple[int, float]:

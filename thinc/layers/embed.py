@@ -2,6 +2,8 @@
 
 from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, cast
 
+import numpy
+
 from ..backends import Ops
 from ..config import registry
 from ..initializers import uniform_init
@@ -61,7 +63,9 @@ def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[Ou
     nO = E.shape[1]
     ids = as_ids("Embed", ops, ids)
     if len(ids):
-        Y: Any = ops.gather_add(E, cast(Ints2d, ids.reshape((-1, 1)))).reshape((*ids.shape, nO))
+        Y: Any = ops.gather_add(E, cast(Ints2d, ids.reshape((-1, 1))))
+        if ids.ndim > 1:
+            Y = Y.reshape((*ids.shape, nO))
     else:
         Y = ops.alloc2f(0, nO, dtype=E.dtype)
     mask: Any = None
@@ -89,6 +93,8 @@ def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[Ou
 
 def as_ids(name: str, ops: Ops, ids: Any) -> Any:
     """Ids as an array of integers, from a list too.  TypeError for floats and the like, unless there are none."""
+    if type(ids) is numpy.ndarray and ids.ndim and ids.dtype.kind in "iu":  # the quick way of nearly all
+        return ids
     if not is_xp_array(ids):
         if not isinstance(ids, (list, tuple)):
             raise refusal(f"{name}: expected ids (N,)", ids)

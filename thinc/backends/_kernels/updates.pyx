@@ -75,10 +75,11 @@ cdef int SCALE = 1
 
 
 cdef int read_step(object step, Numbers* s) except -1:
+    cdef tuple numbers = tuple(step)  # (a named one is read by slower ways)
     cdef int i
     for i in range(9):
-        s.settings[i] = step[i]
-    s.kind, s.grad_clip, s.L2, s.lazy = step.kind, step.grad_clip, step.L2, step.lazy
+        s.settings[i] = numbers[i]
+    s.kind, s.grad_clip, s.L2, s.lazy = numbers[0], numbers[1], numbers[2], numbers[9]
     return 0
 
 
