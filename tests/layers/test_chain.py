@@ -165,7 +165,7 @@ def test_chains_in_chains_are_initialized_in_linear_time(depth, first):
     assert counts == {"init": 1, "run": 1}
 
 
-@pytest.mark.parametrize("depth, times", [(1, 2), (3, 8), (8, 256), (9, 256), (60, 256)])
+@pytest.mark.parametrize("depth, times", [(1, 2), (3, 8), (8, 256), (12, 4096), (13, 4096), (60, 4096)])
 def test_without_samples_the_random_numbers_drawn_are_bounded(depth, times):
     layer, counts = counting()
     model = layer

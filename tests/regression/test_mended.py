@@ -1,4 +1,7 @@
-"""What Thinc 8.3.14 does wrong: one test for each row of docs/compatibility.md, "Sane here, a defect there"."""
+"""What Thinc 8.3.14 does wrong: one test for each row of docs/compatibility.md, "Sane here, a defect there".
+
+Over 500 lines: as long as that table.
+"""
 
 import copy
 import pickle
@@ -163,6 +166,17 @@ def no_layer_is_put_into_itself():
     for combine in (add, concatenate):
         model = combine(noop(), noop())
         assert all(layer is model for layer in combine(model, model).layers) and len(model.layers) == 2
+
+
+@mends("`initialize` with a Y of floats that the last layer cannot give")
+def targets_of_another_width():
+    X, Y = numpy.zeros((4, 3), "f"), numpy.zeros((4, 7), "f")
+    model = chain(Linear(5), chain(Linear(2), Maxout(2)))
+    with pytest.warns(UserWarning, match="Y has 7 columns, but layer .* gives nO=2"):
+        model.initialize(X, Y)
+    assert model.predict(X).shape == (4, 2)
+    # A part of a model may have any width.
+    chain(chain(chain(Linear(5), Maxout(4)), noop()), Linear()).initialize(X, Y)
 
 
 @mends("`finish_update` where no parameter ever had a gradient")

@@ -13,13 +13,14 @@ The same view serves both directions: the gradient of Yseq is viewed as the grad
 Y, and the gradient of X is restored as that of Xseq.
 """
 
+import warnings
 from itertools import accumulate
 from math import prod
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from ..backends import Ops
 from ..backends.numpy_ops import NumpyOps
-from ..model import Model
+from ..model import Model, initializing
 from ..types import Padded, Ragged
 from ..util import get_width, is_xp_array
 
@@ -126,13 +127,19 @@ def first_rows(X: Any) -> Any:
 
 
 def check_target(layer: Model, nO: Optional[int], Y: Any) -> None:
-    """Complain about a Y of floats that no output of the layer can be compared with. Ids of classes may be anything."""
+    """Warn of a Y of floats that no output of the layer can be compared with. Ids of classes may be anything.
+
+    No error, since spaCy initializes components again with more labels. Layers within others are not asked: a Y that
+    is handed on to them is that of the whole.
+    """
     rows = first_rows(Y)
     if nO and getattr(rows, "ndim", 0) >= 2 and rows.dtype.kind == "f" and rows.shape[-1] not in (0, nO):
-        raise ValueError(
-            f"Y has {rows.shape[-1]} columns, but layer '{layer.name}' gives nO={nO}. Make them equal, "
-            "or leave nO unset to have it inferred."
-        )
+        if initializing.get() <= 1:
+            warnings.warn(
+                f"initialize: Y has {rows.shape[-1]} columns, but layer '{layer.name}' gives nO={nO}. Make them equal, "
+                "or leave nO unset to have it inferred.",
+                stacklevel=4,
+            )
 
 
 def without_rows(forward: Callable, model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:

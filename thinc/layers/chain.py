@@ -1,8 +1,7 @@
-from contextvars import ContextVar
 from typing import Any, Callable, List, Optional, Tuple, TypeVar
 
 from ..config import registry
-from ..model import Model
+from ..model import Model, initializing
 from ..model._errors import note_layer
 from ..types import XY_YZ_OutT
 from ..util import get_width, validates
@@ -76,39 +75,34 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
     """Initialize each layer with what the layers before it make of X.
 
     A layer whose nO is unset is given Y as well, so that it can take its width from
-    there.  ValueError for a Y of floats that is wider or narrower than what the last gives.
+    there.  A warning for a Y of floats that is wider or narrower than what the last gives.
     """
+    layers = model.layers
+    if layers:
+        check_target(layers[-1], _stated_width(layers[-1]), Y)
     _init_and_predict(model, X, Y)
 
 
 # A chain without samples initializes its layers twice, so chains in one another would take 2 to the power of their
 # depth: from this depth on once.
-_DEEP = 8
-_depth: ContextVar[int] = ContextVar("thinc_chain_depth", default=0)
+_DEEP = 12
 
 
 def _init_and_predict(model: Model[InT, OutT], X: Optional[InT], Y: Optional[OutT]) -> Any:
     """The work of `init`; answers with what the chain makes of X, which is known by then."""
     layers = model.layers
-    if layers:
-        check_target(layers[-1], _stated_width(layers[-1]), Y)
-    depth = _depth.get() + 1
-    token = _depth.set(depth)
-    try:
-        if X is None and Y is None and depth <= _DEEP:
-            # The result is the same but for the random numbers drawn: a seed gives the
-            # parameters it always gave.
-            for layer in layers:
-                layer.initialize()
-            _copy_dim(model, "nI", layers[:1])
-            _copy_dim(model, "nO", layers[-1:])
-        current: Any = X
-        for index, layer in enumerate(layers):
-            if index:
-                _check_fit(layers, index, current)
-            current = _initialize_and_predict(layer, current, Y if layer.has_dim("nO") is None else None)
-    finally:
-        _depth.reset(token)
+    if X is None and Y is None and initializing.get() <= _DEEP:
+        # The result is the same but for the random numbers drawn: a seed gives the
+        # parameters it always gave.
+        for layer in layers:
+            layer.initialize()
+        _copy_dim(model, "nI", layers[:1])
+        _copy_dim(model, "nO", layers[-1:])
+    current: Any = X
+    for index, layer in enumerate(layers):
+        if index:
+            _check_fit(layers, index, current)
+        current = _initialize_and_predict(layer, current, Y if layer.has_dim("nO") is None else None)
     _copy_dim(model, "nI", layers[:1])
     if model.has_dim("nO") is None:
         try:

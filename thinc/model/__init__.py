@@ -9,6 +9,7 @@ the files beside this one.
 
 import threading
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -59,6 +60,9 @@ if TYPE_CHECKING:
 InT = TypeVar("InT")
 OutT = TypeVar("OutT")
 SelfT = TypeVar("SelfT", bound="Model")
+
+# How many calls of `initialize` are under way, one in another.
+initializing: ContextVar[int] = ContextVar("thinc_initializing", default=0)
 
 
 def empty_init(model: "Model", *args, **kwargs) -> "Model":
@@ -350,6 +354,7 @@ class Model(Operators, Generic[InT, OutT]):
         Inside `data_validation(True)`, DataValidationError if the data does not fit the
         annotations of the forward function.
         """
+        token = initializing.set(initializing.get() + 1)
         try:
             if validates():
                 validate_fwd_input_output(self.name, self._func, X, Y)
@@ -358,6 +363,8 @@ class Model(Operators, Generic[InT, OutT]):
         except Exception as error:
             note_layer(error, self, X)
             raise
+        finally:
+            initializing.reset(token)
         return self
 
     def finish_update(self, optimizer: "Optimizer") -> None:
