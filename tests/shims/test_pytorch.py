@@ -609,6 +609,39 @@ def test_what_is_frozen_on_purpose_is_silent():
     assert model.layers[1].has_grad("W")
 
 
+class Outputs:
+    """What modules of others answer with: an object that holds tensors."""
+
+    def __init__(self, last):
+        self.last = last
+
+
+class Wrapping(torch.nn.Linear):
+    def forward(self, x):
+        return Outputs(super().forward(x))
+
+
+def test_an_object_of_the_users_is_looked_into_by_the_converter_alone():
+    def convert_outputs(model, inputs_outputs, is_train):
+        outputs = inputs_outputs[1]
+        assert outputs.last.requires_grad is is_train
+
+        def backprop(dY):
+            return ArgsKwargs((outputs.last,), {"grad_tensors": torch.as_tensor(dY)})
+
+        return outputs.last.detach().numpy(), backprop
+
+    model = PyTorchWrapper(Wrapping(4, 3), convert_outputs=convert_outputs)
+    Y, backprop = model.begin_update(numpy.ones((2, 4), "f"))
+    weight = model.shims[0]._model.weight
+    numpy.testing.assert_allclose(
+        backprop(numpy.ones((2, 3), "f")), numpy.tile(weight.detach().numpy().sum(0), (2, 1)), rtol=1e-6
+    )
+    assert model.predict(numpy.ones((2, 4), "f")).shape == (2, 3)
+    with torch.no_grad(), pytest.raises(RuntimeError, match="inside of torch.no_grad"):
+        model.begin_update(numpy.ones((2, 4), "f"))
+
+
 # -- Loads that fail change nothing
 
 

@@ -169,8 +169,11 @@ class PyTorchShim(Shim):
 
     def _check_gradient(self, inputs: ArgsKwargs, output: Any) -> None:
         """RuntimeError if nothing can be learnt, although there is something to learn."""
-        if any(x.requires_grad for x in iterate_recursive(_is_tensor, output)):
+        tensors = list(iterate_recursive(_is_tensor, output))
+        if any(x.requires_grad for x in tensors):
             return
+        if not tensors and compat.torch.is_grad_enabled():
+            return  # in an object of the user's, into which only its converter can look
         learns = any(p.requires_grad for p in self._model.parameters())
         if not learns and not any(x.requires_grad for x in iterate_recursive(_is_tensor, inputs)):
             return  # all is frozen, on purpose
