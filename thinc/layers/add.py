@@ -19,6 +19,13 @@ def add(layer1: Model[InT, OutT], layer2: Model[InT, OutT], *layers: Model) -> M
     """Y = f(X) + g(X) + ...; lists item by item, Ragged and Padded by their data.
 
     Where the first layer is a sum already, the others are added to that same object, unless they hold it.
+
+    layer1, layer2, layers: f, g, …, of the same input and the same width out.
+
+    >>> X = numpy.ones((2, 1), dtype="f")
+    >>> add(noop(), noop()).predict(X)
+    array([[2.],
+           [2.]], dtype=float32)
     """
     if layer1._func is forward and not any(holds(layer, layer1) for layer in (layer2, *layers)):
         layer1.layers.extend((layer2, *layers))

@@ -16,6 +16,10 @@ def array_getitem(index: Index) -> Model[ArrayTXd, ArrayTXd]:
     """Y = X[index]: whatever part of an array its index can name.
 
     An array without rows is passed through.
+
+    >>> X = numpy.arange(6, dtype="f").reshape(2, 3)
+    >>> array_getitem((slice(0, None), 1)).predict(X)
+    array([1., 4.], dtype=float32)
     """
     return Model("array-getitem", forward, attrs={"index": index})
 

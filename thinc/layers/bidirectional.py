@@ -19,6 +19,11 @@ def bidirectional(l2r: Model[InT, OutT], r2l: Optional[Model[InT, OutT]] = None)
 
     `r2l` (g) defaults to a copy of `l2r` (f).
     Schuster & Paliwal 1997, "Bidirectional recurrent neural networks".
+
+    >>> X = [numpy.ones((5, 3), dtype="f"), numpy.ones((2, 3), dtype="f")]
+    >>> model = with_padded(bidirectional(LSTM(nO=4))).initialize(X)
+    >>> [Y.shape for Y in model.predict(X)]
+    [(5, 8), (2, 8)]
     """
     if r2l is None:
         r2l = l2r.copy()

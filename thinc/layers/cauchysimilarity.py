@@ -22,6 +22,13 @@ def CauchySimilarity(nI: Optional[int] = None) -> Model[InT, OutT]:
     X1, X2 (B, nI) -> Y (B,); W (nI,).
     Chen 2015, "Learning similarity functions with the Cauchy criterion" (Quora question
     pairs).
+
+    nI: width of both inputs; `initialize` takes it from data.
+
+    >>> X1, X2 = numpy.zeros((1, 3), dtype="f"), numpy.ones((1, 3), dtype="f")
+    >>> model = CauchySimilarity().initialize((X1, X2))
+    >>> model.predict((X1, X1)), model.predict((X1, X2)).round(3)
+    (array([1.], dtype=float32), array([0.25], dtype=float32))
     """
     return Model("cauchy_similarity", forward, init=init, dims={"nI": nI, "nO": 1}, params={"W": None})
 

@@ -25,6 +25,12 @@ def chain(layer1: Model[InT, MidT], layer2: Model[MidT, Any], *layers: Model[Any
 
     A layer whose nO is set may not be followed by one whose nI is set to something
     else: that is a ValueError here, or when the chain is initialized.
+    layer1, layer2, layers: f, g, h, …  With `Model.define_operators({">>": chain})` one writes f >> g >> h.
+
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> model = chain(Relu(4), Relu(4), Softmax(2)).initialize(X)
+    >>> model, model.predict(X).shape
+    (<Model 'relu>>relu>>softmax': nO=2, nI=3, 46 parameters>, (5, 2))
     """
     all_layers: List[Model] = [layer1, layer2, *layers]
     for index in range(1, len(all_layers)):

@@ -29,6 +29,15 @@ def ClippedLinear(
 
     X (B, nI) -> Y (B, nO).  The four numbers are attributes, read in every forward
     pass.
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default Glorot uniform and zeros.
+    dropout, normalize: a `Dropout` of this rate, a `LayerNorm` behind it.
+
+    >>> layer = ClippedLinear(1, 1).initialize()
+    >>> layer.set_param("W", numpy.ones((1, 1), dtype="f"))
+    >>> layer.predict(numpy.array([[-2], [0], [2]], dtype="f")).round(3).ravel()
+    array([0., 0., 1.], dtype=float32)
     """
     return dense(
         "clipped_linear",
@@ -80,6 +89,16 @@ def ReluK(
     """Dense layer, Y = clip(X W^T + b, 0, k).  X (B, nI) -> Y (B, nO).
 
     Krizhevsky 2010, "Convolutional deep belief networks on CIFAR-10" (with k = 6).
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default Glorot uniform and zeros.
+    dropout, normalize: a `Dropout` of this rate, a `LayerNorm` behind it.
+    k: what the output is cut off at.
+
+    >>> layer = ReluK(1, 1, k=6).initialize()
+    >>> layer.set_param("W", numpy.ones((1, 1), dtype="f"))
+    >>> layer.predict(numpy.array([[-1], [3], [9]], dtype="f")).ravel()
+    array([0., 3., 6.], dtype=float32)
     """
     return ClippedLinear(
         nO, nI, init_W=init_W, init_b=init_b, dropout=dropout, normalize=normalize, min_val=0.0, max_val=k
@@ -96,7 +115,17 @@ def HardSigmoid(
     dropout: Optional[float] = None,
     normalize: bool = False,
 ) -> Model[Floats2d, Floats2d]:
-    """Dense layer, Y = clip(0.2 (X W^T + b) + 0.5, 0, 1).  X (B, nI) -> Y (B, nO)."""
+    """Dense layer, Y = clip(0.2 (X W^T + b) + 0.5, 0, 1).  X (B, nI) -> Y (B, nO).
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default Glorot uniform and zeros.
+    dropout, normalize: a `Dropout` of this rate, a `LayerNorm` behind it.
+
+    >>> layer = HardSigmoid(1, 1).initialize()
+    >>> layer.set_param("W", numpy.ones((1, 1), dtype="f"))
+    >>> layer.predict(numpy.array([[-2], [0], [2]], dtype="f")).round(3).ravel()
+    array([0.1, 0.5, 0.9], dtype=float32)
+    """
     return ClippedLinear(
         nO, nI, init_W=init_W, init_b=init_b, dropout=dropout, normalize=normalize, slope=0.2, offset=0.5
     )
@@ -112,7 +141,17 @@ def HardTanh(
     dropout: Optional[float] = None,
     normalize: bool = False,
 ) -> Model[Floats2d, Floats2d]:
-    """Dense layer, Y = clip(X W^T + b, -1, 1).  X (B, nI) -> Y (B, nO)."""
+    """Dense layer, Y = clip(X W^T + b, -1, 1).  X (B, nI) -> Y (B, nO).
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default Glorot uniform and zeros.
+    dropout, normalize: a `Dropout` of this rate, a `LayerNorm` behind it.
+
+    >>> layer = HardTanh(1, 1).initialize()
+    >>> layer.set_param("W", numpy.ones((1, 1), dtype="f"))
+    >>> layer.predict(numpy.array([[-2], [0], [2]], dtype="f")).round(3).ravel()
+    array([-1.,  0.,  1.], dtype=float32)
+    """
     return ClippedLinear(
         nO, nI, init_W=init_W, init_b=init_b, dropout=dropout, normalize=normalize, min_val=-1.0, max_val=1.0
     )

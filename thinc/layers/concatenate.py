@@ -24,6 +24,12 @@ def concatenate(*layers: Model) -> Model[InT, XY_XY_OutT]:
     Lists, Ragged and Padded are joined sequence by sequence.  No layer gives noop(),
     one layer that layer; where the first is a concatenation already, the others are
     added to that object.
+
+    layers: f, g, …, all of the same input.
+
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> concatenate(Linear(2), Linear(4)).initialize(X).predict(X).shape
+    (5, 6)
     """
     if not layers:
         return cast(Model[InT, XY_XY_OutT], noop())

@@ -26,6 +26,15 @@ def Dish(
 
     X (B, nI) -> Y (B, nO).
     Smooth like Mish and Swish, at the price of one square root, no exponential.
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default He normal and zeros.
+    dropout, normalize: a `Dropout` of this rate, a `LayerNorm` behind it.
+
+    >>> layer = Dish(1, 1).initialize()
+    >>> layer.set_param("W", numpy.ones((1, 1), dtype="f"))
+    >>> layer.predict(numpy.array([[-2], [0], [2]], dtype="f")).round(3).ravel()
+    array([-0.106,  0.   ,  1.894], dtype=float32)
     """
     init_W = init_W or he_normal_init
     return dense("dish", forward, nO, nI, init_W, init_b, dropout, normalize)

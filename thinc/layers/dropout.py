@@ -20,6 +20,14 @@ def Dropout(rate: float = 0.0) -> Model[InT, InT]:
     list for a sequence).  Predicting passes X through, and so does
     `model.attrs["is_enabled"] = False`. Srivastava et al. 2014, "Dropout: a simple way
     to prevent neural networks from overfitting".
+
+    >>> model = Dropout(0.5)
+    >>> X = numpy.ones((1, 6), dtype="f")
+    >>> Y, backprop = model.begin_update(X)
+    >>> Y
+    array([[2., 2., 2., 2., 0., 2.]], dtype=float32)
+    >>> model.predict(X)
+    array([[1., 1., 1., 1., 1., 1.]], dtype=float32)
     """
     check_rate(rate, "Dropout")
     return Model("dropout", forward, attrs={"dropout_rate": rate, "is_enabled": True})

@@ -37,6 +37,15 @@ def Embed(
     With `column`, ids are that column of a two-dimensional array.  Without nV the table
     gets as many rows as the ids of the first sample need.  IndexError for an id outside
     the table.  In training with `dropout`, all rows share one mask over the columns.
+
+    nO, nV: width and number of rows.
+    initializer: (ops, shape) -> E; by default uniform between -0.1 and 0.1.
+
+    >>> words = numpy.array([3, 1, 3], dtype="i")
+    >>> model = Embed(nO=4, nV=10).initialize()
+    >>> vectors = model.predict(words)
+    >>> vectors.shape, bool((vectors[0] == vectors[2]).all())
+    ((3, 4), True)
     """
     attrs: Dict[str, Optional[float]] = {}
     if dropout is not None:

@@ -23,6 +23,13 @@ def expand_window(window_size: int = 1) -> Model[InT, InT]:
 
     Y[t] = [X[t - W], ..., X[t], ..., X[t + W]], zeros where there is no such row.  In a
     Ragged the windows end at the borders of the sequences.
+
+    window_size: W, the neighbours on each side.
+
+    >>> expand_window(1).predict(numpy.array([[1], [2], [3]], dtype="f"))
+    array([[0., 1., 2.],
+           [1., 2., 3.],
+           [2., 3., 0.]], dtype=float32)
     """
     if not (isinstance(window_size, Integral) and 0 <= window_size <= MAX_WINDOW):
         raise ValueError(f"expand_window: expected a window_size from 0 to {MAX_WINDOW}, got {window_size!r}")

@@ -26,6 +26,15 @@ def Gelu(
 
     X (B, nI) -> Y (B, nO).  Hendrycks & Gimpel 2016, "Gaussian error linear units",
     https://arxiv.org/abs/1606.08415.
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default He normal and zeros.
+    dropout, normalize: a `Dropout` of this rate, a `LayerNorm` behind it.
+
+    >>> layer = Gelu(1, 1).initialize()
+    >>> layer.set_param("W", numpy.ones((1, 1), dtype="f"))
+    >>> layer.predict(numpy.array([[-2], [0], [2]], dtype="f")).round(3).ravel()
+    array([-0.046,  0.   ,  1.954], dtype=float32)
     """
     init_W = init_W or he_normal_init
     return dense("gelu", forward, nO, nI, init_W, init_b, dropout, normalize)

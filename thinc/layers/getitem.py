@@ -13,6 +13,9 @@ def getitem(index: int) -> Model[Any, Any]:
     The gradient is of X's kind and length: dY at `index`, zeros for the other arrays,
     and an empty list for items that are not arrays.  `with_getitem` keeps the other
     items instead.
+
+    >>> getitem(1).predict(["first", "second"])
+    'second'
     """
     return Model("getitem", forward, attrs={"index": index})
 

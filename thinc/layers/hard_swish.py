@@ -25,6 +25,15 @@ def HardSwish(
     """Dense layer, A = X W^T + b, Y = A clip(0.2 A + 0.5, 0, 1).
 
     X (B, nI) -> Y (B, nO).  Swish with the sigmoid replaced by three straight lines.
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default He normal and zeros.
+    dropout, normalize: a `Dropout` of this rate, a `LayerNorm` behind it.
+
+    >>> layer = HardSwish(1, 1).initialize()
+    >>> layer.set_param("W", numpy.ones((1, 1), dtype="f"))
+    >>> layer.predict(numpy.array([[-2], [0], [2]], dtype="f")).round(3).ravel()
+    array([-0.2,  0. ,  1.8], dtype=float32)
     """
     init_W = init_W or he_normal_init
     return dense("hardswish", forward, nO, nI, init_W, init_b, dropout, normalize)

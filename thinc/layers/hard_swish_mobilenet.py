@@ -25,6 +25,15 @@ def HardSwishMobilenet(
     """Dense layer, A = X W^T + b, Y = A clip(A + 3, 0, 6) / 6.  X (B, nI) -> Y (B, nO).
 
     Howard et al. 2019, "Searching for MobileNetV3", https://arxiv.org/abs/1905.02244.
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default He normal and zeros.
+    dropout, normalize: a `Dropout` of this rate, a `LayerNorm` behind it.
+
+    >>> layer = HardSwishMobilenet(1, 1).initialize()
+    >>> layer.set_param("W", numpy.ones((1, 1), dtype="f"))
+    >>> layer.predict(numpy.array([[-2], [0], [2]], dtype="f")).round(3).ravel()
+    array([-0.333,  0.   ,  1.667], dtype=float32)
     """
     init_W = init_W or he_normal_init
     return dense("hardswishmobilenet", forward, nO, nI, init_W, init_b, dropout, normalize)

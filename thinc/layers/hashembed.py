@@ -43,6 +43,15 @@ def HashEmbed(
     Serra & Karatzoglou 2017, "Getting deep recommenders fit: Bloom embeddings for
     sparse binary input/output networks", https://arxiv.org/abs/1706.03993; Miranda et
     al. 2022, "Multi hash embeddings in spaCy", https://arxiv.org/abs/2212.09255.
+
+    nO, nV: width and number of rows, which may be far fewer than there are ids.
+    initializer: (ops, shape) -> E; by default uniform between -0.1 and 0.1.
+
+    >>> ids = numpy.array([2**63, 17, 2**63], dtype="uint64")
+    >>> model = HashEmbed(nO=4, nV=1000, seed=1).initialize()
+    >>> vectors = model.predict(ids)
+    >>> vectors.shape, bool((vectors[0] == vectors[2]).all())
+    ((3, 4), True)
     """
     if seed is not None and not (isinstance(seed, Integral) and 0 <= seed < 2**32):
         raise ValueError(f"HashEmbed: expected a seed of 32 bits, an integer from 0 to {2**32 - 1}, got {seed!r}")

@@ -34,6 +34,13 @@ def JaxWrapper(
     convert_outputs: (model, (X, Y of JAX), is_train) -> (Y, callback from dY to JAX's).
     seed: if given, apply_fn gets a keyword `rng`, a new random key at each training
         step and None in prediction.
+
+    >>> import jax.numpy as jnp
+    >>> def dense(params, X):
+    ...     return jnp.tanh(X @ params["W"] + params["b"])
+    >>> params = {"W": numpy.ones((3, 4), dtype="f"), "b": numpy.zeros(4, dtype="f")}
+    >>> JaxWrapper(dense, params).predict(numpy.ones((5, 3), dtype="f")).shape
+    (5, 4)
     """
     return wrapper(
         "jax",
@@ -52,6 +59,16 @@ def JaxRaggedWrapper(
     apply_fn gets X (B, L, I), padded with zeros, and mask (B, L), which is True where
     there is a step; it returns (B, L, O). B and L are rounded up to powers of two, so
     that few shapes have to be compiled; L is at least `smallest_bucket`.
+
+    params, jit, seed: as in `JaxWrapper`.
+
+    >>> import jax.numpy as jnp
+    >>> def less_its_mean(params, X, mask):
+    ...     steps = mask[..., None]
+    ...     return X - (X * steps).sum(1, keepdims=True) / steps.sum(1, keepdims=True).clip(1)
+    >>> X = Ragged(numpy.array([[1], [3], [5]], dtype="f"), [2, 1])
+    >>> JaxRaggedWrapper(less_its_mean, {}).predict(X).data.ravel()
+    array([-1.,  1.,  0.], dtype=float32)
     """
     return cast(
         Model[Ragged, Ragged],

@@ -19,6 +19,13 @@ def LayerNorm(nI: Optional[int] = None) -> Model[InT, InT]:
     Y = (X - mean) / sqrt(variance + 1e-8) * G + b, mean and population variance of each
     row. Ba, Kiros & Hinton 2016, "Layer normalization",
     https://arxiv.org/abs/1607.06450.
+
+    nI: width of the rows; `initialize` takes it from data.
+
+    >>> X = numpy.array([[1, 2, 3], [10, 20, 30]], dtype="f")
+    >>> LayerNorm().initialize(X).predict(X).round(3)
+    array([[-1.225,  0.   ,  1.225],
+           [-1.225,  0.   ,  1.225]], dtype=float32)
     """
     return Model("layernorm", forward, init=init, dims={"nI": nI, "nO": nI}, params={"G": None, "b": None})
 

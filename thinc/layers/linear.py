@@ -22,7 +22,18 @@ def Linear(
     init_W: Optional[Callable] = None,
     init_b: Optional[Callable] = None,
 ) -> Model[InT, OutT]:
-    """Y = X W^T + b.  X (B, nI) -> Y (B, nO)."""
+    """Y = X W^T + b.  X (B, nI) -> Y (B, nO).
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default Glorot uniform and zeros.
+
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> model = Linear(nO=2).initialize(X)
+    >>> model
+    <Model 'linear': nO=2, nI=3, 8 parameters>
+    >>> model.predict(X).shape
+    (5, 2)
+    """
     return dense("linear", forward, nO, nI, init_W or glorot_uniform_init, init_b)
 
 

@@ -13,7 +13,13 @@ InT = List[OutT]
 
 @registry.layers("list2array.v1")
 def list2array() -> Model[InT, OutT]:
-    """All rows of all sequences.  B arrays (t_i, O) -> Y (T, O)."""
+    """All rows of all sequences.  B arrays (t_i, O) -> Y (T, O).
+
+    >>> list2array().predict([numpy.array([[1], [2]], dtype="f"), numpy.array([[3]], dtype="f")])
+    array([[1.],
+           [2.],
+           [3.]], dtype=float32)
+    """
     return Model("list2array", forward)
 
 

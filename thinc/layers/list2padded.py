@@ -13,7 +13,12 @@ OutT = Padded
 
 @registry.layers("list2padded.v1")
 def list2padded() -> Model[InT, OutT]:
-    """B arrays (t_i, O) -> Padded with data (max t_i, B, O), longest first."""
+    """B arrays (t_i, O) -> Padded with data (max t_i, B, O), longest first.
+
+    >>> Xp = list2padded().predict([numpy.ones((1, 2), dtype="f"), numpy.ones((4, 2), dtype="f")])
+    >>> Xp.data.shape, Xp.lengths, Xp.indices
+    ((4, 2, 2), array([4, 1], dtype=int32), array([1, 0], dtype=int32))
+    """
     return Model("list2padded", forward)
 
 

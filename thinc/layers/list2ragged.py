@@ -13,7 +13,12 @@ OutT = Ragged
 
 @registry.layers("list2ragged.v1")
 def list2ragged() -> Model[InT, OutT]:
-    """B arrays (t_i, ...) -> Ragged with data (T, ...) and lengths (B,) int32."""
+    """B arrays (t_i, ...) -> Ragged with data (T, ...) and lengths (B,) int32.
+
+    >>> Xr = list2ragged().predict([numpy.ones((1, 2), dtype="f"), numpy.ones((4, 2), dtype="f")])
+    >>> Xr.data.shape, Xr.lengths
+    ((5, 2), array([1, 4], dtype=int32))
+    """
     return Model("list2ragged", forward)
 
 

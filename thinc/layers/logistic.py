@@ -15,6 +15,9 @@ def Logistic() -> Model[InT, OutT]:
     """Y = 1 / (1 + exp(-X)), element by element.  X (B, I) -> Y (B, I).
 
     An older name of `sigmoid_activation`, for two-dimensional arrays.
+
+    >>> Logistic().predict(numpy.array([[-2, 0, 2]], dtype="f")).round(3)
+    array([[0.119, 0.5  , 0.881]], dtype=float32)
     """
     return Model("logistic", forward)
 

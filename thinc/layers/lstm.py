@@ -41,6 +41,14 @@ def LSTM(
     the input weights of f, i, o, g (O, I), their biases (O,), then the recurrent
     weights (O, O) and their biases. Hochreiter & Schmidhuber 1997, "Long short-term
     memory".
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default Glorot uniform and zeros.
+
+    >>> sequences = [numpy.ones((5, 3), dtype="f"), numpy.ones((2, 3), dtype="f")]
+    >>> model = with_padded(LSTM(nO=4, bi=True)).initialize(sequences)
+    >>> [Y.shape for Y in model.predict(sequences)]
+    [(5, 4), (2, 4)]
     """
     if depth == 0:
         raise ValueError("LSTM depth must be at least 1. Maybe we should make this a noop?")
@@ -61,6 +69,13 @@ def PyTorchLSTM(nO: int, nI: int, *, bi: bool = False, depth: int = 1, dropout: 
 
     With `bi`, each direction has nO // 2 outputs; depth 0 passes X through.
     ImportError if torch is not installed.
+
+    nO, nI: widths out and in.  dropout: rate between the layers, in training.
+
+    >>> import torch
+    >>> sequences = [numpy.ones((5, 3), dtype="f"), numpy.ones((2, 3), dtype="f")]
+    >>> [Y.shape for Y in PyTorchLSTM(nO=4, nI=3).predict(sequences)]
+    [(5, 4), (2, 4)]
     """
     assert_pytorch_installed()
     if depth == 0:

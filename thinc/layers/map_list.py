@@ -10,7 +10,14 @@ OutT = TypeVar("OutT")
 
 
 def map_list(layer: Model[InT, OutT]) -> Model[List[InT], List[OutT]]:
-    """Y = [f(X) for X in Xs]."""
+    """Y = [f(X) for X in Xs].
+
+    layer: f.
+
+    >>> Xs = [numpy.ones((5, 3), dtype="f"), numpy.ones((2, 3), dtype="f")]
+    >>> [Y.shape for Y in map_list(Linear(4)).initialize(Xs).predict(Xs)]
+    [(5, 4), (2, 4)]
+    """
     return Model("map_list", forward, layers=[layer], init=init)
 
 

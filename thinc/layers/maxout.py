@@ -37,6 +37,22 @@ def Maxout(
     X (B, nI) -> Y (B, nO); W (nO, nP, nI), b (nO, nP).
     Of equal pieces the first counts.
     Goodfellow et al. 2013, "Maxout networks", https://arxiv.org/abs/1302.4389.
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    nP: pieces, of which the largest counts.
+    init_W, init_b: initializers (ops, shape) -> array; by default Glorot uniform and zeros.
+    dropout, normalize: a `Dropout` of this rate, a `LayerNorm` behind it.
+
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> model = Maxout(4, nP=2, normalize=True).initialize(X)
+    >>> print(model.summary())
+    layer         in    out   parameters  bytes
+    -------------------------------------------
+    maxout        nI=3  nO=4
+    ├─ maxout     nI=3  nO=4          32  128 B
+    └─ layernorm  nI=4  nO=4           8   32 B
+    <BLANKLINE>
+    3 layers, 40 parameters, 160 B
     """
     model: Model[InT, OutT] = Model(
         "maxout",

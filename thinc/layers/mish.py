@@ -26,6 +26,15 @@ def Mish(
 
     Misra 2019, "Mish: a self regularized non-monotonic activation function",
     https://arxiv.org/abs/1908.08681.
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default Glorot uniform and zeros.
+    dropout, normalize: a `Dropout` of this rate, a `LayerNorm` behind it.
+
+    >>> layer = Mish(1, 1).initialize()
+    >>> layer.set_param("W", numpy.ones((1, 1), dtype="f"))
+    >>> layer.predict(numpy.array([[-2], [0], [2]], dtype="f")).round(3).ravel()
+    array([-0.253,  0.   ,  1.944], dtype=float32)
     """
     init_W = init_W or glorot_uniform_init
     return dense("mish", forward, nO, nI, init_W, init_b, dropout, normalize)

@@ -20,6 +20,12 @@ def MultiSoftmax(nOs: Tuple[int, ...], nI: Optional[int] = None) -> Model[InT, O
     X (B, nI) -> Y (B, sum(nOs)).
     A = X W^T + b; the first nOs[0] columns of Y are the softmax of those columns of A,
     and so on. As in `Softmax`, the callback expects the gradient of A.
+
+    nOs: how many classes each output has.  nI: width in; `initialize` takes it from data.
+
+    >>> X = numpy.ones((1, 4), dtype="f")
+    >>> MultiSoftmax((2, 3)).initialize(X).predict(X).round(2)
+    array([[0.5 , 0.5 , 0.33, 0.33, 0.33]], dtype=float32)
     """
     return Model(
         "multisoftmax",

@@ -22,6 +22,15 @@ def MXNetWrapper(
 
     convert_inputs and convert_outputs as in PyTorchWrapper; the gradients of the output
     go to mxnet.autograd.backward as `head_grads`. Needs `enable_mxnet()` before it runs.
+
+    mxnet_model: the block.  model_class: of the layer.  model_name: its name.
+
+    >>> import mxnet
+    >>> enable_mxnet()
+    >>> block = mxnet.gluon.nn.Dense(4, in_units=3)
+    >>> block.initialize()
+    >>> MXNetWrapper(block).predict(numpy.ones((5, 3), dtype="f")).shape
+    (5, 4)
     """
     return wrapper(
         model_name,

@@ -10,7 +10,11 @@ InOutT = TypeVar("InOutT")
 
 @registry.layers("noop.v1")
 def noop(*layers: Model) -> Model[InOutT, InOutT]:
-    """Y = X, dX = dY.  `layers` are kept as children, but not run nor initialized."""
+    """Y = X, dX = dY.  `layers` are kept as children, but not run nor initialized.
+
+    >>> noop().predict("anything")
+    'anything'
+    """
     return Model("noop", forward, layers=layers)
 
 

@@ -29,6 +29,13 @@ def OnnxWrapper(
     providers, session_options: as for onnxruntime.InferenceSession.
 
     The callback of a training pass raises NotImplementedError.
+
+    >>> import onnx, onnxruntime
+    >>> from thinc.export import to_onnx
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> exported = to_onnx(chain(Relu(4), Softmax(2)).initialize(X), "model.onnx", X)
+    >>> OnnxWrapper("model.onnx").predict(X).shape
+    (5, 2)
     """
     shim = OnnxShim(path_or_bytes, providers=providers, session_options=session_options)
     return wrapper(

@@ -13,7 +13,12 @@ OutT = TypeVar("OutT", bound=List2d)
 
 @registry.layers("padded2list.v1")
 def padded2list() -> Model[InT, OutT]:
-    """Padded with data (T, B, O) -> B arrays (t_i, O), in their original order."""
+    """Padded with data (T, B, O) -> B arrays (t_i, O), in their original order.
+
+    >>> sequences = [numpy.ones((1, 2), dtype="f"), numpy.ones((4, 2), dtype="f")]
+    >>> [Y.shape for Y in chain(list2padded(), padded2list()).predict(sequences)]
+    [(1, 2), (4, 2)]
+    """
     return Model("padded2list", forward)
 
 

@@ -25,6 +25,13 @@ def ParametricAttention(nO: Optional[int] = None) -> Model[InT, OutT]:
     a = softmax of X . Q over each sequence, Y = a X; Q (nO,).  Sum the result
     (`reduce_sum`) to have one vector per sequence.
     Yang et al. 2016, "Hierarchical attention networks for document classification".
+
+    nO: width; `initialize` takes it from data.
+
+    >>> X = Ragged(numpy.ones((5, 3), dtype="f"), [4, 1])
+    >>> model = ParametricAttention().initialize(X)
+    >>> model.predict(X).data[:, 0]  # equal rows share the weight of their sequence
+    array([0.25, 0.25, 0.25, 0.25, 1.  ], dtype=float32)
     """
     return Model("para-attn", forward, init=init, params={"Q": None}, dims={"nO": nO})
 

@@ -29,6 +29,14 @@ def ParametricAttention_v2(
     Ragged X (T, nO) -> Ragged Y (T, nO).
     a = softmax of key_transform(X) . Q over each sequence, Y = a X; Q (nO,).  Without a
     transform the rows are their own keys, as in `ParametricAttention`.
+
+    key_transform: a layer of nO outputs.  nO: width; `initialize` takes it from data.
+
+    >>> X = Ragged(numpy.ones((5, 3), dtype="f"), [4, 1])
+    >>> model = chain(ParametricAttention_v2(key_transform=Gelu(3, 3)), reduce_sum()).initialize(X)
+    >>> model.predict(X)
+    array([[1., 1., 1.],
+           [1., 1., 1.]], dtype=float32)
     """
     if key_transform is None:
         key_transform = cast(Model[Floats2d, Floats2d], noop())

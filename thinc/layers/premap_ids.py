@@ -32,6 +32,12 @@ def premap_ids(mapping_table: Mapping[int, int], default: int = 0, *, column: Op
     of a two-dimensional array.  Unlike `remap_ids_v2` the table is compact (a hash map
     from uint64 to integers) and not part of the serialized model.  OverflowError for
     negative keys or values.
+
+    mapping_table: id -> id, copied.
+
+    >>> ids = numpy.array([101, 7, 101], dtype="i")
+    >>> premap_ids({101: 1, 102: 2}).predict(ids).ravel()
+    array([1, 0, 1], dtype=int32)
     """
     table = _Table(initial_size=len(mapping_table))
     for key, value in mapping_table.items():

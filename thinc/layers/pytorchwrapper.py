@@ -21,6 +21,14 @@ def PyTorchRNNWrapper(
 
     The module gets data (T, B, nI) and returns (Y, state), as torch.nn.LSTM does. It
     sees the padding as steps of zeros.
+
+    pytorch_model, convert_inputs, convert_outputs: as in `PyTorchWrapper`.
+
+    >>> import torch
+    >>> sequences = [numpy.ones((5, 3), dtype="f"), numpy.ones((2, 3), dtype="f")]
+    >>> model = with_padded(PyTorchRNNWrapper(torch.nn.LSTM(3, 4)))
+    >>> [Y.shape for Y in model.predict(sequences)]
+    [(5, 4), (2, 4)]
     """
     return cast(
         Model[Padded, Padded],
@@ -44,6 +52,15 @@ def PyTorchWrapper(
         ArgsKwargs of torch.autograd.backward).
     By default arrays are converted wherever they are in tuples, lists and dicts. A list
     or tuple is passed as several arguments, a dict as keywords.
+
+    pytorch_model: the module.
+
+    >>> import torch
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> model = chain(PyTorchWrapper(torch.nn.Linear(3, 4)), Softmax(2)).initialize(X)
+    >>> Y, backprop = model.begin_update(X)
+    >>> Y.shape, backprop(Y).shape
+    ((5, 2), (5, 3))
     """
     return PyTorchWrapper_v3(pytorch_model, convert_inputs=convert_inputs, convert_outputs=convert_outputs)
 
@@ -57,7 +74,15 @@ def PyTorchWrapper_v2(
     grad_scaler: Optional[PyTorchGradScaler] = None,
     device: Optional["torch.device"] = None,
 ) -> Model[Any, Any]:
-    """As PyTorchWrapper; mixed_precision runs the forward pass in float16 on CUDA."""
+    """As PyTorchWrapper; mixed_precision runs the forward pass in float16 on CUDA.
+
+    pytorch_model, convert_inputs, convert_outputs: as there.  grad_scaler: of such a run, by default a
+    `PyTorchGradScaler`.  device: of the module, by default that of the current backend.
+
+    >>> import torch
+    >>> PyTorchWrapper_v2(torch.nn.Linear(3, 4)).predict(numpy.ones((5, 3), dtype="f")).shape
+    (5, 4)
+    """
     return PyTorchWrapper_v3(
         pytorch_model,
         convert_inputs=convert_inputs,
@@ -80,7 +105,17 @@ def PyTorchWrapper_v3(
     deserialize_model: Optional[Callable[[Any, bytes, "torch.device"], Any]] = None,
 ) -> Model[Any, Any]:
     """As PyTorchWrapper_v2, with functions for saving and loading the module instead of
-    its state dict: module -> bytes, and (module, bytes, device) -> module."""
+    its state dict: module -> bytes, and (module, bytes, device) -> module.
+    pytorch_model, convert_inputs, convert_outputs, mixed_precision, grad_scaler, device: as there.
+    serialize_model, deserialize_model: these functions.
+
+    >>> import torch
+    >>> def save(module):
+    ...     return module.weight.detach().numpy().tobytes()
+    >>> model = PyTorchWrapper_v3(torch.nn.Linear(3, 2, bias=False), serialize_model=save)
+    >>> len(model.shims[0].to_bytes()) > 6 * 4
+    True
+    """
     shim = PyTorchShim(
         pytorch_model,
         mixed_precision=mixed_precision,

@@ -13,7 +13,12 @@ OutT = TypeVar("OutT", bound=ListXd)
 
 @registry.layers("ragged2list.v1")
 def ragged2list() -> Model[InT, OutT]:
-    """Ragged with data (T, ...) -> B arrays (t_i, ...)."""
+    """Ragged with data (T, ...) -> B arrays (t_i, ...).
+
+    >>> Ys = ragged2list().predict(Ragged(numpy.ones((5, 2), dtype="f"), [1, 4]))
+    >>> [Y.shape for Y in Ys]
+    [(1, 2), (4, 2)]
+    """
     return Model("ragged2list", forward)
 
 

@@ -16,6 +16,10 @@ def reduce_first() -> Model[InT, OutT]:
     """First row of each sequence.
 
     X (T, O), lengths (B,) -> Y (B, O).  Every length must be at least 1.
+
+    >>> X = Ragged(numpy.array([[1], [2], [3], [10]], dtype="f"), [3, 1])
+    >>> reduce_first().predict(X).ravel()
+    array([ 1., 10.], dtype=float32)
     """
     return Model("reduce_first", forward)
 

@@ -16,6 +16,10 @@ def reduce_last() -> Model[InT, OutT]:
     """Last row of each sequence.
 
     X (T, O), lengths (B,) -> Y (B, O).  Every length must be at least 1.
+
+    >>> X = Ragged(numpy.array([[1], [2], [3], [10]], dtype="f"), [3, 1])
+    >>> reduce_last().predict(X).ravel()
+    array([ 3., 10.], dtype=float32)
     """
     return Model("reduce_last", forward)
 

@@ -16,6 +16,10 @@ def reduce_max() -> Model[InT, OutT]:
     """Maximum over each sequence.
 
     X (T, O), lengths (B,) -> Y (B, O).  Every length must be at least 1.
+
+    >>> X = Ragged(numpy.array([[1], [5], [3], [10]], dtype="f"), [3, 1])
+    >>> reduce_max().predict(X).ravel()
+    array([ 5., 10.], dtype=float32)
     """
     return Model("reduce_max", forward)
 

@@ -16,6 +16,10 @@ def reduce_mean() -> Model[InT, OutT]:
     """Mean over each sequence.
 
     X (T, O), lengths (B,) -> Y (B, O).  An empty sequence gives zeros.
+
+    >>> X = Ragged(numpy.array([[1], [2], [3], [10]], dtype="f"), [3, 1])
+    >>> reduce_mean().predict(X).ravel()
+    array([ 2., 10.], dtype=float32)
     """
     return Model("reduce_mean", forward)
 

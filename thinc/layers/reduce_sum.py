@@ -16,6 +16,10 @@ def reduce_sum() -> Model[InT, OutT]:
     """Sum over each sequence.
 
     X (T, O), lengths (B,) -> Y (B, O).  An empty sequence gives zeros.
+
+    >>> X = Ragged(numpy.array([[1], [2], [3], [10]], dtype="f"), [3, 1])
+    >>> reduce_sum().predict(X).ravel()
+    array([ 6., 10.], dtype=float32)
     """
     return Model("reduce_sum", forward)
 

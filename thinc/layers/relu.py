@@ -25,6 +25,16 @@ def Relu(
     """Dense layer, Y = max(0, X W^T + b).  X (B, nI) -> Y (B, nO).
 
     Nair & Hinton 2010, "Rectified linear units improve restricted Boltzmann machines".
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default Glorot uniform and zeros.
+    dropout, normalize: a `Dropout` of this rate, a `LayerNorm` behind it.
+
+    >>> X = numpy.random.uniform(-1, 1, (5, 3)).astype("f")
+    >>> model = Relu(4).initialize(X)
+    >>> Y = model.predict(X)
+    >>> Y.shape, bool((Y >= 0).all())
+    ((5, 4), True)
     """
     init_W = init_W or glorot_uniform_init
     return dense("relu", forward, nO, nI, init_W, init_b, dropout, normalize)

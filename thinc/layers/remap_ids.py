@@ -25,6 +25,11 @@ def remap_ids(
     """Look every input up in a table.  N hashable objects -> Y (N, 1).
 
     What the table does not hold becomes `default`.
+
+    mapping_table: object -> id.  dtype: of Y.
+
+    >>> remap_ids({"cat": 1, "dog": 2}).predict(["dog", "cat", "cow"]).ravel()
+    array([2, 1, 0], dtype=int32)
     """
     table = {} if mapping_table is _NO_TABLE else mapping_table
     return Model("remap_ids", forward, attrs={"mapping_table": table, "dtype": dtype, "default": default})
@@ -58,6 +63,11 @@ def remap_ids_v2(
     What the table does not hold becomes `default`.  With `column`, ids are that column
     of a two-dimensional array.  The table may be set later, as
     `model.attrs["mapping_table"]`; ValueError in the forward pass if it was not.
+
+    mapping_table: object or id -> id.
+
+    >>> remap_ids_v2({"cat": 1, "dog": 2}, default=9).predict(["dog", "cat", "cow"]).ravel()
+    array([2, 1, 9], dtype=int32)
     """
     return Model("remap_ids", forward_v2, attrs={"mapping_table": mapping_table, "default": default, "column": column})
 

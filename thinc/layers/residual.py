@@ -28,6 +28,12 @@ def residual(layer: Model[InT, InT]) -> Model[InT, InT]:
     """Y = X + f(X); lists item by item, Ragged and Padded by their data.
 
     He et al. 2015, "Deep residual learning for image recognition".
+
+    layer: f, as wide out as in.
+
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> residual(Relu(3)).initialize(X).predict(X).shape
+    (5, 3)
     """
     return Model(
         f"residual({layer.name})",

@@ -16,6 +16,13 @@ def resizable(layer, resize_layer: Callable) -> Model[InT, OutT]:
     """Y = f(X), where `resize_model` can give f more outputs later on.
 
     `resize_layer(layer, new_nO)` returns the layer that takes f's place.
+
+    layer: f.
+
+    >>> from thinc.layers.resizable import resize_linear_weighted, resize_model
+    >>> model = resizable(Linear(2, 3), resize_linear_weighted).initialize()
+    >>> resize_model(model, 5).layers[0]
+    <Model 'linear': nO=5, nI=3, 20 parameters>
     """
     return Model(
         f"resizable({layer.name})",

@@ -20,6 +20,13 @@ def siamese(layer: Model[LayerT, SimT], similarity: Model[Tuple[SimT, SimT], Out
 
     nI of `layer` and nO of `similarity` must be set. Bromley et al. 1993, "Signature
     verification using a siamese time delay neural network".
+
+    layer: f.  similarity: of the pair (f(X1), f(X2)).
+
+    >>> X1, X2 = numpy.zeros((2, 3), dtype="f"), numpy.ones((2, 3), dtype="f")
+    >>> model = siamese(Linear(4, 3), CauchySimilarity(4)).initialize((X1, X2))
+    >>> model.predict((X1, X1))
+    array([1., 1.], dtype=float32)
     """
     return Model(
         f"siamese({layer.name}, {similarity.name})",

@@ -24,6 +24,14 @@ def Sigmoid(
 
     Made for the output of a network: W starts at zero, so that every output starts at
     1/2.
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default both zeros.
+
+    >>> X = numpy.ones((2, 3), dtype="f")
+    >>> Sigmoid(nO=1).initialize(X).predict(X)
+    array([[0.5],
+           [0.5]], dtype=float32)
     """
     init_W = init_W or zero_init
     return dense("sigmoid", forward, nO, nI, init_W, init_b, init=init)

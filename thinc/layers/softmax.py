@@ -27,6 +27,19 @@ def Softmax(
 
     The callback expects the gradient of the logits, which for cross-entropy is Y -
     truth: it does not apply the derivative of the softmax. `softmax_activation` does.
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default both zeros.
+
+    >>> X = numpy.ones((2, 3), dtype="f")
+    >>> truth = numpy.array([[1, 0], [0, 1]], dtype="f")
+    >>> model = Softmax().initialize(X, truth)
+    >>> Y, backprop = model.begin_update(X)
+    >>> Y
+    array([[0.5, 0.5],
+           [0.5, 0.5]], dtype=float32)
+    >>> dX = backprop(Y - truth)
+    >>> model.get_grad("b")
+    array([0., 0.], dtype=float32)
     """
     return Softmax_v2(nO, nI, init_W=init_W, init_b=init_b)
 
@@ -47,6 +60,16 @@ def Softmax_v2(
     b as it is: the largest stays the largest and the exponentials are saved; training
     normalizes always. As in `Softmax`, the callback expects the gradient of the logits.
     ValueError for a temperature of zero or below, here and in every forward pass.
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default both zeros.
+    temperature: above 1 evens the probabilities out, below 1 sharpens them.
+
+    >>> X = numpy.array([[1, 2, 3]], dtype="f")
+    >>> layer = Softmax_v2(3, 3, temperature=2.0).initialize()
+    >>> layer.set_param("W", numpy.eye(3, dtype="f"))
+    >>> layer.predict(X).round(3)
+    array([[0.186, 0.307, 0.506]], dtype=float32)
     """
     validate_temperature(temperature)
     return dense(

@@ -15,6 +15,9 @@ def softmax_activation() -> Model[InT, OutT]:
     """Y = exp(X) / sum of exp(X) over the row.  X (B, I) -> Y (B, I).
 
     Unlike `Softmax`, its backward pass applies the derivative of the softmax.
+
+    >>> softmax_activation().predict(numpy.array([[0, 1, 2]], dtype="f")).round(3)
+    array([[0.09 , 0.245, 0.665]], dtype=float32)
     """
     return Model("softmax_activation", forward)
 

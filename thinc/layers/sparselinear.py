@@ -23,6 +23,14 @@ def SparseLinear(nO: Optional[int] = None, length: int = 2**18) -> Model[InT, Ou
     Kept for models trained with it: of its nO * length weights only the first length +
     nO - 1 are ever used, and `length` must be a power of two for all of those to be
     reached.
+
+    nO: classes.  length: weights of each.
+
+    >>> keys, values = numpy.array([7, 9, 7], dtype="uint64"), numpy.ones(3, dtype="f")
+    >>> X = (keys, values, numpy.array([2, 1], dtype="i"))
+    >>> SparseLinear(nO=2, length=16).initialize().predict(X)
+    array([[0., 0.],
+           [0., 0.]], dtype=float32)
     """
     return _sparse_linear(nO, length, v1_indexing=True)
 
@@ -35,6 +43,17 @@ def SparseLinear_v2(nO: Optional[int] = None, length: int = 2**18) -> Model[InT,
     lengths (B,) says how many belong to each, and sums to K.  Each feature has two
     weights per class: Y[b, o] = b[o] + sum over its (k, v) of v (W[o, h1(k) % length] +
     W[o, h2(k) % length]).
+
+    nO: classes.  length: weights of each class that the hashes fall on.
+
+    >>> keys, values = numpy.array([7, 9, 7], dtype="uint64"), numpy.ones(3, dtype="f")
+    >>> X = (keys, values, numpy.array([2, 1], dtype="i"))  # two features, then one
+    >>> truth = numpy.array([[1, 0], [0, 1]], dtype="f")
+    >>> model = SparseLinear_v2(nO=2, length=16).initialize()
+    >>> Y, backprop = model.begin_update(X)
+    >>> d_features = backprop(Y - truth)
+    >>> model.get_grad("b")
+    array([-1., -1.], dtype=float32)
     """
     return _sparse_linear(nO, length, v1_indexing=False)
 

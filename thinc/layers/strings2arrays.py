@@ -19,6 +19,10 @@ def strings2arrays() -> Model[InT, OutT]:
 
     B sequences of strings -> B arrays (len, 1) uint64.
     MurmurHash3 (x86, 32 bits, seed 0) of the UTF-8 bytes, its sign extended to 64 bits.
+
+    >>> hashes = strings2arrays().predict([["cat", "dog", "cat"], ["cow"]])
+    >>> [h.shape for h in hashes], bool(hashes[0][0, 0] == hashes[0][2, 0])
+    ([(3, 1), (1, 1)], True)
     """
     return Model("strings2arrays", forward)
 

@@ -26,6 +26,15 @@ def Swish(
 
     Ramachandran, Zoph & Le 2017, "Searching for activation functions",
     https://arxiv.org/abs/1710.05941.
+
+    nO, nI: widths out and in; what is left out, `initialize` takes from data.
+    init_W, init_b: initializers (ops, shape) -> array; by default He normal and zeros.
+    dropout, normalize: a `Dropout` of this rate, a `LayerNorm` behind it.
+
+    >>> layer = Swish(1, 1).initialize()
+    >>> layer.set_param("W", numpy.ones((1, 1), dtype="f"))
+    >>> layer.predict(numpy.array([[-2], [0], [2]], dtype="f")).round(3).ravel()
+    array([-0.238,  0.   ,  1.762], dtype=float32)
     """
     init_W = init_W or he_normal_init
     return dense("swish", forward, nO, nI, init_W, init_b, dropout, normalize)

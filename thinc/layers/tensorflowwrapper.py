@@ -32,6 +32,16 @@ def keras_subclass(
     name: it is registered under. X, Y: examples of input and output.
     input_shape: without the batch. compile_args: for `compile`, on top of adam and mse.
     The arguments of its constructor must be JSON-serializable.
+
+    >>> import tensorflow
+    >>> enable_tensorflow()
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> @keras_subclass("doc.Doubled", X=X, Y=2 * X, input_shape=(3,))
+    ... class Doubled(tensorflow.keras.Model):
+    ...     def call(self, X):
+    ...         return 2 * X
+    >>> TensorFlowWrapper(Doubled()).predict(X).shape
+    (5, 3)
     """
     compile_defaults = {"optimizer": "adam", "loss": "mse"}
     compiled = {**compile_defaults, **(compile_args or {})}
@@ -83,6 +93,15 @@ def TensorFlowWrapper(
     convert_outputs: (model, Y of TensorFlow, is_train) -> (Y, callback from dY to
         TensorFlow's).
     Needs `enable_tensorflow()` first.
+
+    tensorflow_model: the Keras model.  optimizer: kept, not used.  model_class: of the layer.  model_name: its name.
+
+    >>> import tensorflow
+    >>> enable_tensorflow()
+    >>> net = tensorflow.keras.Sequential([tensorflow.keras.Input((3,)), tensorflow.keras.layers.Dense(4)])
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> chain(TensorFlowWrapper(net), Softmax(2, 4)).initialize(X).predict(X).shape
+    (5, 2)
     """
     assert_tensorflow_installed()
     if not _is_keras_model(tensorflow_model):

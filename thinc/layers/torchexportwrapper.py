@@ -26,6 +26,13 @@ def TorchExportWrapper(
     Arguments as in PyTorchWrapper_v2. Without a program it is a shell to load saved
     bytes into. Training updates the parameters; the program stays in the mode, training
     or evaluation, that the module was exported in.
+
+    convert_inputs, convert_outputs, mixed_precision, grad_scaler, device: see above.
+
+    >>> import torch
+    >>> program = torch.export.export(torch.nn.Linear(3, 4), (torch.ones(5, 3),))
+    >>> TorchExportWrapper(program).predict(numpy.ones((5, 3), dtype="f")).shape
+    (5, 4)
     """
     shim = TorchExportShim(program, mixed_precision=mixed_precision, grad_scaler=grad_scaler, device=device)
     return wrapper(
@@ -44,6 +51,13 @@ def pytorch_to_torchexport_wrapper(model: Model, X: Any) -> Model[Any, Any]:
     X is an example batch: the program is traced with it. No size of X may be 0 or 1,
     as torch takes those for constants; the program then accepts other sizes wherever
     the module does. The module is exported in evaluation mode.
+
+    model: the layer.
+
+    >>> import torch
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> pytorch_to_torchexport_wrapper(PyTorchWrapper(torch.nn.Linear(3, 4)), X).predict(X[:2]).shape
+    (2, 4)
     """
     shim = wrapped_shim(model)
     torch = compat.torch

@@ -24,6 +24,13 @@ def TorchScriptWrapper_v1(
 
     Arguments as in PyTorchWrapper_v2. Without a module it is a shell to load saved
     bytes into.
+
+    torchscript_model: the module.  convert_inputs, convert_outputs, mixed_precision, grad_scaler, device: see above.
+
+    >>> import torch
+    >>> module = torch.jit.trace(torch.nn.Linear(3, 4), torch.ones(5, 3))
+    >>> TorchScriptWrapper_v1(module).predict(numpy.ones((5, 3), dtype="f")).shape
+    (5, 4)
     """
     shim = TorchScriptShim(
         model=torchscript_model, mixed_precision=mixed_precision, grad_scaler=grad_scaler, device=device
@@ -39,7 +46,15 @@ def TorchScriptWrapper_v1(
 
 def pytorch_to_torchscript_wrapper(model: Model):
     """The TorchScript form of a layer made by PyTorchWrapper, with its converters and
-    settings."""
+    settings.
+
+    model: the layer.
+
+    >>> import torch
+    >>> model = pytorch_to_torchscript_wrapper(PyTorchWrapper(torch.nn.Linear(3, 4)))
+    >>> model.predict(numpy.ones((5, 3), dtype="f")).shape
+    (5, 4)
+    """
     shim = wrapped_shim(model)
     return TorchScriptWrapper_v1(
         compat.torch.jit.script(shim._model),

@@ -12,7 +12,14 @@ OutT = Tuple
 
 @registry.layers("tuplify.v1")
 def tuplify(layer1: Model[InT, Any], layer2: Model[InT, Any], *layers) -> Model[InT, OutT]:
-    """Y = (f(X), g(X), ...).  The gradient is a tuple too."""
+    """Y = (f(X), g(X), ...).  The gradient is a tuple too.
+
+    layer1, layer2, layers: f, g, …, all of the same input.
+
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> [Y.shape for Y in tuplify(noop(), Linear(2)).initialize(X).predict(X)]
+    [(5, 3), (5, 2)]
+    """
     all_layers = (layer1, layer2, *layers)
     names = ", ".join(layer.name for layer in all_layers)
     return Model(f"tuple({names})", tuplify_forward, init=init, layers=all_layers, dims={"nI": None})

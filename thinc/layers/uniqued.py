@@ -17,6 +17,12 @@ def uniqued(layer: Model, *, column: int = 0) -> Model[InT, OutT]:
     """Y = f(X), with f run once for each value of one column.  X (N, C) -> Y (N, O).
 
     Right for a layer that looks at that column only: equal keys get equal rows.
+    layer: f.  column: of the keys.
+
+    >>> ids = numpy.array([[5], [5], [5], [8]], dtype="uint64")
+    >>> model = uniqued(HashEmbed(nO=3, nV=100, column=0)).initialize(ids)
+    >>> model.predict(ids).shape  # two rows were looked up
+    (4, 3)
     """
     return Model(
         f"uniqued({layer.name})",

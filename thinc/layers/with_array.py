@@ -20,6 +20,13 @@ def with_array(layer: Model[ArrayTXd, ArrayTXd], pad: Union[int, Model] = 0) -> 
     Ragged and Padded give their data, the latter in three dimensions (see
     `with_array2d`); an array passes through.  A second layer in place of `pad` is
     chained to the first.
+
+    layer: array -> array, such as Linear.
+
+    >>> sentences = [numpy.ones((5, 3), dtype="f"), numpy.ones((2, 3), dtype="f")]
+    >>> tagger = with_array(chain(Relu(4), Softmax(2))).initialize(sentences)
+    >>> [Y.shape for Y in tagger.predict(sentences)]
+    [(5, 2), (2, 2)]
     """
     if isinstance(pad, Model):
         layer, pad = chain(layer, pad), 0

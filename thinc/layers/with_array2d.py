@@ -17,6 +17,12 @@ def with_array2d(layer: Model[ValT, ValT], pad: int = 0) -> Model[SeqT, SeqT]:
 
     As `with_array`, but the items of a Ragged are flattened to rows, and the steps and
     columns (T, B, nI) of a Padded become T * B rows, padding included.
+
+    layer: matrix -> matrix.  pad: rows of zeros around the sequences of a list.
+
+    >>> Xp = list2padded().predict([numpy.ones((5, 3), dtype="f"), numpy.ones((2, 3), dtype="f")])
+    >>> with_array2d(Linear(4)).initialize(Xp).predict(Xp).data.shape
+    (5, 2, 4)
     """
     return Model(
         f"with_array({layer.name})", forward, init=init, layers=[layer], attrs={"pad": pad}, dims=dims_of(layer)

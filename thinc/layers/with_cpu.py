@@ -17,6 +17,13 @@ def with_cpu(layer: Model, ops: Ops) -> Model:
 
     Inputs are fetched to the CPU, outputs sent to the device; so for gradients, the
     other way.
+
+    layer: f, moved to the CPU.
+
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> model = chain(with_cpu(Linear(4), ops=get_current_ops()), Relu(2)).initialize(X)
+    >>> model.predict(X).shape
+    (5, 2)
     """
     layer.to_cpu()
     return Model(

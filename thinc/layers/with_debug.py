@@ -23,6 +23,13 @@ def with_debug(
 
     The layer itself is changed and returned.  on_init(model, X, Y), on_forward(model,
     X, is_train), on_backprop(dY); `name` has no effect.
+
+    layer: to be watched.
+
+    >>> def on_forward(model, X, is_train):
+    ...     print(model.name, X.shape)
+    >>> Y = with_debug(Linear(2, 3), on_forward=on_forward).initialize().predict(numpy.ones((5, 3), dtype="f"))
+    linear (5, 3)
     """
     layer_forward, layer_init = layer._func, layer.init
 

@@ -20,6 +20,12 @@ def with_flatten(layer: Model[InnerInT[Any], InnerOutT]) -> Model[InT[Any], OutT
 
     All items of all sequences go in as one list; the rows that come out are given back
     per sequence.
+
+    layer: list of items -> array, one row for each.
+
+    >>> model = with_flatten(remap_ids_v2({"a": 1, "b": 2}))
+    >>> [Y.ravel().tolist() for Y in model.predict([["a", "b"], ["b"]])]
+    [[1, 2], [2]]
     """
     return Model(f"with_flatten({layer.name})", forward, layers=[layer], init=init)
 

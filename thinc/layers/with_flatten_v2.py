@@ -20,6 +20,12 @@ def with_flatten_v2(layer: Model[FlatT[InItemT], FlatT[OutItemT]]) -> Model[Nest
     """A layer from a flat list to a flat list or an array, applied to a list of lists.
 
     An array is given back in slices, one for each list.
+
+    layer: list of items -> list or array.
+
+    >>> model = with_flatten_v2(remap_ids_v2({"a": 1, "b": 2}))
+    >>> [Y.ravel().tolist() for Y in model.predict([["a", "b"], ["b"]])]
+    [[1, 2], [2]]
     """
     return Model(f"with_flatten({layer.name})", forward, layers=[layer], init=init)
 

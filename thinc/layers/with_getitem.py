@@ -13,7 +13,15 @@ OutT = Tuple[Any, ...]
 
 @registry.layers("with_getitem.v1")
 def with_getitem(idx: int, layer: Model) -> Model[InT, OutT]:
-    """A layer applied to one item of a tuple; the others pass through."""
+    """A layer applied to one item of a tuple; the others pass through.
+
+    idx: which item.  layer: f.
+
+    >>> X = (numpy.ones((5, 3), dtype="f"), ["as", "it", "is"])
+    >>> Y, words = with_getitem(0, Linear(4)).initialize(X).predict(X)
+    >>> Y.shape, words
+    ((5, 4), ['as', 'it', 'is'])
+    """
     return Model(f"with_getitem({layer.name})", forward, init=init, layers=[layer], attrs={"idx": idx})
 
 

@@ -14,7 +14,14 @@ SeqT = TypeVar("SeqT", Padded, Ragged, List2d, List[Floats2d], List[Ints2d])
 def with_list(
     layer: Model[Union[List[Floats2d], List[Ints2d]], Union[List[Floats2d], List[Ints2d]]],
 ) -> Model[SeqT, SeqT]:
-    """A layer for lists of arrays, applied to a Ragged, a Padded or a list."""
+    """A layer for lists of arrays, applied to a Ragged, a Padded or a list.
+
+    layer: list -> list, such as `map_list`.
+
+    >>> Xr = Ragged(numpy.ones((5, 3), dtype="f"), [1, 4])
+    >>> with_list(map_list(Linear(2))).initialize(Xr).predict(Xr).data.shape
+    (5, 2)
+    """
     return Model(f"with_list({layer.name})", forward, init=init, layers=[layer], dims=dims_of(layer))
 
 

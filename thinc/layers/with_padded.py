@@ -17,6 +17,13 @@ def with_padded(layer: Model[Padded, Padded]) -> Model[SeqT, SeqT]:
 
     Also to the four arrays of a Padded in a tuple, and to an array (T, B, nI) whose B
     sequences all have T steps.
+
+    layer: Padded -> Padded, such as LSTM.
+
+    >>> sentences = [numpy.ones((5, 3), dtype="f"), numpy.ones((2, 3), dtype="f")]
+    >>> model = with_padded(LSTM(4)).initialize(sentences)
+    >>> [Y.shape for Y in model.predict(sentences)]
+    [(5, 4), (2, 4)]
     """
     return Model(f"with_padded({layer.name})", forward, init=init, layers=[layer], dims=dims_of(layer))
 

@@ -13,7 +13,15 @@ SeqT = TypeVar("SeqT", bound=Union[Padded, Ragged, ListXd, RaggedData])
 
 @registry.layers("with_ragged.v1")
 def with_ragged(layer: Model[Ragged, Ragged]) -> Model[SeqT, SeqT]:
-    """A layer for Ragged, applied to Ragged, Padded, a list or (data, lengths)."""
+    """A layer for Ragged, applied to Ragged, Padded, a list or (data, lengths).
+
+    layer: Ragged -> Ragged, such as ParametricAttention.
+
+    >>> sentences = [numpy.ones((5, 3), dtype="f"), numpy.ones((2, 3), dtype="f")]
+    >>> model = with_ragged(ParametricAttention()).initialize(sentences)
+    >>> [Y.shape for Y in model.predict(sentences)]
+    [(5, 3), (2, 3)]
+    """
     return Model(f"with_ragged({layer.name})", forward, init=init, layers=[layer])
 
 

@@ -14,7 +14,14 @@ OutT = TypeVar("OutT", bound=Array2d)
 
 @registry.layers("with_reshape.v1")
 def with_reshape(layer: Model[OutT, OutT]) -> Model[InT, InT]:
-    """A layer for matrices, applied to all rows.  X (B, T, nI) -> Y (B, T, nO)."""
+    """A layer for matrices, applied to all rows.  X (B, T, nI) -> Y (B, T, nO).
+
+    layer: (N, nI) -> (N, nO), such as Linear.
+
+    >>> X = numpy.ones((2, 5, 3), dtype="f")
+    >>> with_reshape(Linear(4)).initialize(X).predict(X).shape
+    (2, 5, 4)
+    """
     return Model(f"with_reshape({layer.name})", forward, init=init, layers=[layer], dims={"nO": None, "nI": None})
 
 
