@@ -103,7 +103,14 @@ def configure_lecun_uniform_init() -> Callable[[Shape], FloatsXd]:
 
 
 def glorot_uniform_init(ops: Ops, shape: Shape) -> FloatsXd:
-    """U(-s, s), s = sqrt(6 / (fan_in + fan_out)).  Glorot & Bengio 2010."""
+    """U(-s, s), s = sqrt(6 / (fan_in + fan_out)).  Glorot & Bengio 2010.
+
+    ops: what allocates.  shape: (fan_out, fan_in), further axes are not counted.
+
+    >>> W = glorot_uniform_init(NumpyOps(), (200, 100))
+    >>> W.shape, round(float(abs(W).max()), 2), round((6 / 300) ** 0.5, 2)
+    ((200, 100), 0.14, 0.14)
+    """
     scale = float(numpy.sqrt(6.0 / (shape[0] + shape[1])))
     return _uniform(ops, shape, -scale, scale)
 
@@ -114,7 +121,14 @@ def configure_glorot_uniform_init() -> Callable[[Shape], FloatsXd]:
 
 
 def zero_init(ops: Ops, shape: Shape) -> FloatsXd:
-    """All zeros."""
+    """All zeros.
+
+    ops: what allocates.  shape: of the array.
+
+    >>> zero_init(NumpyOps(), (2, 3))
+    array([[0., 0., 0.],
+           [0., 0., 0.]], dtype=float32)
+    """
     return ops.alloc_f(shape)
 
 
@@ -124,7 +138,14 @@ def configure_zero_init() -> Callable[[FloatsXd], FloatsXd]:
 
 
 def uniform_init(ops: Ops, shape: Shape, *, lo: float = -0.1, hi: float = 0.1) -> FloatsXd:
-    """U(lo, hi)."""
+    """U(lo, hi).
+
+    ops: what allocates.  shape: of the array.  lo, hi: the limits.
+
+    >>> E = uniform_init(NumpyOps(), (200, 100))
+    >>> round(float(E.min()), 2), round(float(E.max()), 2)
+    (-0.1, 0.1)
+    """
     return _uniform(ops, shape, lo, hi)
 
 
@@ -138,10 +159,20 @@ def normal_init(ops: Ops, shape: Shape, *, mean: float = 0) -> FloatsXd:
 
     A known fault that is kept: spaCy's parsers start from such weights, and learn
     markedly worse from N(mean, 1). The default therefore gives zeros.
+
+    ops: what allocates.  shape: of the array.
+
+    >>> round(float(normal_init(NumpyOps(), (200, 100), mean=0.5).std()), 2)
+    0.5
     """
     return _normal(ops, shape, 0, mean)
 
 
 @registry.initializers("normal_init.v1")
 def configure_normal_init(*, mean: float = 0) -> Callable[[FloatsXd], FloatsXd]:
+    """`normal_init` with its `mean`, for configs and the `init_W` of a layer: returns (ops, shape) -> array.
+
+    >>> Linear(2, 3, init_W=configure_normal_init(mean=0.02)).initialize().get_param("W").shape
+    (2, 3)
+    """
     return partial(normal_init, mean=mean)

@@ -56,6 +56,11 @@ class CategoricalCrossentropy(Loss):
     neg_prefix: a name behind this prefix says "not that class": only that class gets
         a gradient, towards 0.
     label_smoothing: as in `to_categorical`; not with 2-d truths.
+
+    >>> calculate_loss = CategoricalCrossentropy(names=["cat", "dog"])
+    >>> grad, loss = calculate_loss(numpy.array([[0.75, 0.25]], dtype="f"), ["cat"])
+    >>> grad, float(loss)
+    (array([[-0.25,  0.25]], dtype=float32), 0.125)
     """
 
     names: Optional[Sequence[str]]
@@ -335,6 +340,13 @@ class SequenceCategoricalCrossentropy(Loss):
 
     normalize: divide the gradients by the number of sequences.
     The other arguments are those of `CategoricalCrossentropy`.
+
+    names, missing_value, neg_prefix, label_smoothing: as there.
+
+    >>> guesses = [numpy.array([[0.75, 0.25]], dtype="f"), numpy.array([[0.5, 0.5]], dtype="f")]
+    >>> grads, loss = SequenceCategoricalCrossentropy(names=["N", "V"])(guesses, [["N"], ["V"]])
+    >>> grads
+    [array([[-0.125,  0.125]], dtype=float32), array([[ 0.25, -0.25]], dtype=float32)]
     """
 
     def __init__(
@@ -444,6 +456,10 @@ class L2Distance(Loss):
 
     normalize: divide the gradient by the number of rows (and so the loss by its
         square).
+
+    >>> grad, loss = L2Distance()(numpy.array([[1, 2]], dtype="f"), numpy.array([[1, 4]], dtype="f"))
+    >>> grad, float(loss)
+    (array([[ 0., -2.]], dtype=float32), 4.0)
     """
 
     def __init__(self, *, normalize: bool = True):
@@ -484,6 +500,10 @@ class CosineDistance(Loss):
 
     normalize: divide gradient and loss by the number of rows.
     ignore_zeros: rows whose truth is all 0 give neither gradient nor loss.
+
+    >>> grad, loss = CosineDistance()(numpy.array([[1, 0]], dtype="f"), numpy.array([[0, 1]], dtype="f"))
+    >>> grad.round(3), float(loss)
+    (array([[ 0., -1.]], dtype=float32), 1.0)
     """
 
     def __init__(self, *, normalize: bool = True, ignore_zeros: bool = False):

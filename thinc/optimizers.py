@@ -61,6 +61,12 @@ def RAdam(
     """Adam with rectified variance.  Liu et al. 2020, https://arxiv.org/abs/1908.03265
 
     `lr_scale` acts on the weight decay only, and the step count is one ahead.
+
+    learn_rate, beta1, beta2, eps, L2, L2_is_weight_decay, grad_clip, use_averages: as in `Optimizer`.
+
+    >>> optimizer = RAdam(0.01)
+    >>> optimizer.learn_rate, optimizer.use_radam
+    (0.01, True)
     """
     return Optimizer(
         learn_rate,
@@ -91,6 +97,17 @@ def Adam(
 
     With L2 as weight decay it is AdamW: Loshchilov & Hutter 2019,
     https://arxiv.org/abs/1711.05101
+
+    learn_rate, beta1, beta2, eps, L2, L2_is_weight_decay, grad_clip, use_averages: as in `Optimizer`.
+
+    >>> X, Y = numpy.ones((8, 3), dtype="f"), numpy.ones((8, 1), dtype="f")
+    >>> model, optimizer = Linear().initialize(X, Y), Adam(0.1)
+    >>> for step in range(100):
+    ...     guesses, backprop = model.begin_update(X)
+    ...     dX = backprop(guesses - Y)
+    ...     model.finish_update(optimizer)
+    >>> float(abs(model.predict(X) - Y).max()) < 0.05
+    True
     """
     return Optimizer(
         learn_rate,
@@ -114,7 +131,14 @@ def SGD(
     L2_is_weight_decay: bool = cast(bool, SGD_DEFAULTS["L2_is_weight_decay"]),
     use_averages: bool = True,
 ) -> "Optimizer":
-    """Stochastic gradient descent: w -= learn_rate * gradient."""
+    """Stochastic gradient descent: w -= learn_rate * gradient.
+
+    learn_rate, L2, L2_is_weight_decay, grad_clip, use_averages: as in `Optimizer`.
+
+    >>> weights, gradient = numpy.ones(2, dtype="f"), numpy.array([0.25, 0.5], dtype="f")
+    >>> SGD(0.1)((1, "W"), weights, gradient)[0]
+    array([0.975, 0.95 ], dtype=float32)
+    """
     return Optimizer(
         learn_rate,
         L2=L2,
@@ -141,6 +165,17 @@ class Optimizer:
     `lazy_tables` may be set to True: of a table of embeddings (a parameter named "E")
     only the rows that have a gradient are then updated. The moments and averages of the
     others wait, which gives other numbers; but most of a large table is only read.
+
+    learn_rate: step size.  L2: of the weights, as decay of theirs or (`L2_is_weight_decay=False`) in the gradient.
+    beta1, beta2: decay of the two moments; both 0 for SGD.  eps: keeps the division finite.
+    grad_clip: largest norm of a gradient, 0 for none.  use_averages: keep running means of the weights, for
+        `Model.use_params`.  use_radam: RAdam in place of Adam.
+
+    >>> optimizer = Optimizer(0.1, beta1=0.0, beta2=0.0, grad_clip=0.0)
+    >>> weights, gradient = numpy.ones(3, dtype="f"), numpy.array([0, 1, 2], dtype="f")
+    >>> weights, gradient = optimizer((1, "W"), weights, gradient)
+    >>> weights, gradient
+    (array([1. , 0.9, 0.8], dtype=float32), array([0., 0., 0.], dtype=float32))
     """
 
     mom1: Dict[KeyT, FloatsXd]

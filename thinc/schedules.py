@@ -34,6 +34,10 @@ class Schedule(Generic[OutT]):
     name: for error messages and for the reader of a config.
     schedule: called as schedule(self, step, **extra) -> value.
     attrs: settings and state that the function reads from `self.attrs`.
+
+    >>> halving = Schedule("halving", lambda self, step, **extra: self.attrs["start"] / 2**step, attrs={"start": 8})
+    >>> [halving(step) for step in range(4)]
+    [8.0, 4.0, 2.0, 1.0]
     """
 
     __slots__ = ("name", "_schedule", "_attrs", "_position", "_iterate", "_memory")
@@ -207,6 +211,10 @@ def constant_then(rate: float, steps: int, schedule: Iterable[float]) -> Schedul
     With next(), the second schedule starts at its own beginning, and the whole ends
     when it ends. Called with a step, a second Schedule gets that same step, counted
     from the start of the whole; another iterable its own, counted from `steps`.
+
+    >>> rates = constant_then(0.1, 2, decaying(0.1, 1.0))
+    >>> [round(rates(step), 3) for step in range(4)]
+    [0.1, 0.1, 0.033, 0.025]
     """
     made: Schedule[float] = Schedule(
         "constant_then",
@@ -239,7 +247,14 @@ def _next_constant_then(schedule: Schedule[float], step: int, again: bool, extra
 
 @registry.schedules("constant.v1")
 def constant(rate: float) -> Schedule[float]:
-    """The same value at every step."""
+    """The same value at every step.
+
+    rate: the value.
+
+    >>> rates = constant(0.1)
+    >>> [rates(step) for step in range(3)]
+    [0.1, 0.1, 0.1]
+    """
     return Schedule("constant", _constant, attrs={"rate": rate})
 
 
@@ -249,7 +264,14 @@ def _constant(schedule: Schedule[float], step: int, **extra: Any) -> float:
 
 @registry.schedules("decaying.v1")
 def decaying(base_rate: float, decay: float, *, t: int = 0) -> Schedule[float]:
-    """base_rate / (1 + decay * (t + step))."""
+    """base_rate / (1 + decay * (t + step)).
+
+    base_rate: at first.  decay: how fast.  t: steps that are over already.
+
+    >>> rates = decaying(0.1, 1.0)
+    >>> [round(rates(step), 3) for step in range(4)]
+    [0.1, 0.05, 0.033, 0.025]
+    """
     attrs = {"base_rate": base_rate, "decay": decay, "t": t}
     return Schedule("decaying", _decaying, attrs=attrs)
 
@@ -265,6 +287,12 @@ def compounding(start: float, stop: float, compound: float, *, t: float = 0.0) -
 
     With next(), the product is made one factor at a time, from `start` on: the last
     bits differ from those of the power, and `t` is not used.
+
+    start, stop: first and last value.  compound: factor of each step.  t: steps that are over already.
+
+    >>> sizes = compounding(4, 32, 2)
+    >>> [sizes(step) for step in range(5)]
+    [4.0, 8.0, 16.0, 32.0, 32.0]
     """
     attrs = {"start": start, "stop": stop, "compound": compound, "t": t}
     made: Schedule[float] = Schedule("compounding", _compounding, attrs=attrs)
@@ -297,7 +325,12 @@ def _not_beyond(value: float, start: float, stop: float) -> float:
 
 @registry.schedules("warmup_linear.v1")
 def warmup_linear(initial_rate: float, warmup_steps: int, total_steps: int) -> Schedule[float]:
-    """From 0 up to initial_rate in warmup_steps, then down to 0 at total_steps."""
+    """From 0 up to initial_rate in warmup_steps, then down to 0 at total_steps.
+
+    >>> rates = warmup_linear(0.1, warmup_steps=2, total_steps=6)
+    >>> [round(rates(step), 3) for step in range(7)]
+    [0.0, 0.05, 0.1, 0.075, 0.05, 0.025, 0.0]
+    """
     attrs = {"initial_rate": initial_rate, "warmup_steps": warmup_steps, "total_steps": total_steps}
     return Schedule("warmup_linear", _warmup_linear, attrs=attrs)
 
@@ -321,6 +354,12 @@ def slanted_triangular(
     Howard & Ruder 2018, https://arxiv.org/abs/1801.06146. The lowest rate is
     max_rate / ratio. `decay` is not used. Raises ZeroDivisionError when a value is
     asked for and cut_frac * num_steps < 1.
+
+    num_steps: of the whole.  t: steps that are over already.
+
+    >>> rates = slanted_triangular(0.1, num_steps=10, cut_frac=0.2)
+    >>> [round(rates(step), 3) for step in range(1, 6)]
+    [0.1, 0.088, 0.076, 0.064, 0.052]
     """
     attrs = {"max_rate": max_rate, "num_steps": num_steps, "cut_frac": cut_frac, "ratio": ratio, "t": t}
     return Schedule("slanted_triangular", _slanted_triangular, attrs=attrs)
@@ -343,6 +382,10 @@ def cyclic_triangular(min_lr: float, max_lr: float, period: int) -> Schedule[flo
     """Up from min_lr to max_lr in `period` steps, down in as many, again and again.
 
     Smith 2017, https://arxiv.org/abs/1506.01186
+
+    >>> rates = cyclic_triangular(0.0, 1.0, period=2)
+    >>> [rates(step) for step in range(1, 7)]
+    [1.0, 0.5, 0.0, 0.5, 1.0, 0.5]
     """
     attrs = {"min_lr": min_lr, "max_lr": max_lr, "period": period}
     return Schedule("cyclic_triangular", _cyclic_triangular, attrs=attrs)
@@ -365,6 +408,10 @@ def plateau(max_patience: int, scale: float, schedule: Schedule[float]) -> Sched
     When max_patience scores in a row were not above the best one, the value is
     multiplied by `scale` once more. None or a score of the same step as before
     changes nothing. Raises ValueError if the step of a score goes back.
+
+    >>> rates = plateau(2, 0.5, constant(1.0))
+    >>> [rates(step, last_score=(step, score)) for step, score in enumerate([0.8, 0.8, 0.8, 0.8])]
+    [1.0, 1.0, 0.5, 0.5]
     """
     made: Schedule[float] = Schedule(
         "plateau",

@@ -208,6 +208,10 @@ class Padded:
 
     Indexing selects sequences, on axis 1, by their sorted position: an int, slice, list
     or array. The result stays sorted, keeps all steps and the original positions.
+
+    >>> X = list2padded().predict([numpy.ones((1, 2), dtype="f"), numpy.ones((3, 2), dtype="f")])
+    >>> X.data.shape, X.size_at_t, X.lengths, X.indices
+    ((3, 2, 2), array([2, 1, 1], dtype=int32), array([3, 1], dtype=int32), array([1, 0], dtype=int32))
     """
 
     data: Union[Floats3d, Ints3d]
@@ -276,6 +280,10 @@ class Ragged:
 
     Indexing selects sequences: an int gives the rows of one, as a matrix; a slice, list
     or array keeps the original shape. Ints and plain slices share memory with `data`.
+
+    >>> sentences = Ragged(numpy.arange(8, dtype="f").reshape(4, 2), [1, 3])
+    >>> len(sentences), sentences[0].data, sentences[1].data.shape
+    (2, array([[0., 1.]], dtype=float32), (3, 2))
     """
 
     data: Union[Floats2d, Ints2d]
@@ -421,7 +429,14 @@ class Pairs(Generic[_P]):
 
 @dataclass
 class ArgsKwargs:
-    """The arguments of a call, positional and by name."""
+    """The arguments of a call, positional and by name.
+
+    args, kwargs: as in f(*args, **kwargs).
+
+    >>> call = ArgsKwargs.from_items([(0, "first"), ("mask", True)])
+    >>> call.args, call.kwargs
+    (('first',), {'mask': True})
+    """
 
     args: Tuple[Any, ...]
     kwargs: Dict[str, Any]
@@ -455,6 +470,13 @@ class ArgsKwargs:
 
 @dataclass
 class Unserializable:
-    """Wraps an attribute value that is to be left out when a model is saved."""
+    """Wraps an attribute value that is to be left out when a model is saved.
+
+    obj: the value.
+
+    >>> model = Model("counter", lambda model, X, is_train: (X, None), attrs={"log": Unserializable(open)})
+    >>> "log" in model.from_bytes(model.to_bytes()).attrs
+    True
+    """
 
     obj: Any

@@ -39,6 +39,11 @@ def set_gpu_allocator(allocator: str) -> None:
     """Route CuPy's memory through another framework: "pytorch" or "tensorflow".
 
     Both then draw from one pool, instead of each holding memory the other needs.
+
+    allocator: its name.  ValueError for another.
+
+    >>> import cupy, torch
+    >>> set_gpu_allocator("pytorch")
     """
     if allocator == "pytorch":
         use_pytorch_for_gpu_memory()
@@ -51,14 +56,22 @@ def set_gpu_allocator(allocator: str) -> None:
 
 
 def use_pytorch_for_gpu_memory() -> None:
-    """Let CuPy allocate through PyTorch.  Does nothing unless a GPU is in use."""
+    """Let CuPy allocate through PyTorch.  Does nothing unless a GPU is in use.
+
+    >>> import cupy, torch
+    >>> use_pytorch_for_gpu_memory()
+    """
     _cupy_allocators.require_torch()
     if isinstance(get_current_ops(), CupyOps):
         _use_pool("pytorch", _cupy_allocators.cupy_pytorch_allocator)
 
 
 def use_tensorflow_for_gpu_memory() -> None:
-    """Let CuPy allocate through TensorFlow."""
+    """Let CuPy allocate through TensorFlow.
+
+    >>> import cupy, tensorflow
+    >>> use_tensorflow_for_gpu_memory()
+    """
     _cupy_allocators.require_tensorflow()
     _use_pool("tensorflow", _cupy_allocators.cupy_tensorflow_allocator)
 
@@ -76,6 +89,11 @@ def get_ops(name: str, **kwargs) -> Ops:
 
     "cpu" takes the best registered CPU backend: one for big-endian machines, then
     Apple's, then numpy.  Keyword arguments go to the constructor.
+
+    name: of the backend.  kwargs: for its constructor.
+
+    >>> get_ops("cpu").asarray1f([1, 2])
+    array([1., 2.], dtype=float32)
     """
     if name == "cpu":
         # Importing these packages registers their backends.
@@ -101,13 +119,25 @@ def get_array_ops(arr) -> Ops:
 
 
 def use_ops(name: str, **kwargs) -> ContextManager[None]:
-    """Use a backend, by its name, inside a `with` block."""
+    """Use a backend, by its name, inside a `with` block.
+
+    name: of the backend.  kwargs: for its constructor.
+
+    >>> with use_ops("numpy", use_blis=False):
+    ...     Linear(2, 3).ops.use_blis
+    False
+    """
     get_current_ops()  # (one to come back to)
     return _blocks.set(get_ops(name, **kwargs))
 
 
 def get_current_ops() -> Ops:
-    """The backend of this context; the default CPU backend if none was set."""
+    """The backend of this context; the default CPU backend if none was set.
+
+    >>> with use_ops("numpy"):
+    ...     get_current_ops().name
+    'numpy'
+    """
     ops = _blocks.get()
     if ops is None:
         ops = get_ops("cpu")
@@ -116,7 +146,12 @@ def get_current_ops() -> Ops:
 
 
 def set_current_ops(ops: Ops) -> None:
-    """Set the backend of this context."""
+    """Set the backend of this context.
+
+    ops: an instance.
+
+    >>> set_current_ops(get_ops("cpu"))
+    """
     _blocks.leave_ended()
     _assign_ops(ops)
 

@@ -56,6 +56,12 @@ class CupyOps(Ops):
 
     deterministic: let gradients of table rows be added in order, slowly; else rows that
     occur several times are added in any order, and may differ in the last bits.
+
+    device_type, device_id: "gpu" and its number.  kwargs: those of `Ops`.
+
+    >>> import cupy
+    >>> CupyOps().relu(cupy.array([[-1.0, 0.0, 2.0]], dtype="f"))
+    array([[0., 0., 2.]], dtype=float32)
     """
 
     name = "cupy"

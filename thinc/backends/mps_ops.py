@@ -27,6 +27,11 @@ class MPSOps(_CPUOps):  # type: ignore[valid-type, misc]  # base picked at run t
     """NumPy arrays, with PyTorch layers on the Metal GPU.
 
     The wrapped models choose their device by the name of this class.
+
+    device_type, device_id, use_blis: as in `NumpyOps`.
+
+    >>> MPSOps().name
+    'mps'
     """
 
     name = "mps"

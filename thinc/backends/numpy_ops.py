@@ -24,6 +24,12 @@ class NumpyOps(Ops):
     """Arrays of NumPy, kernels chosen for this CPU.  THINC_ISA and THINC_GEMM in the environment override the choice.
 
     use_blis=False takes NumPy's own matrix product, for any dtype.
+
+    device_type, device_id: "cpu" and -1.
+
+    >>> ops = NumpyOps()
+    >>> ops.relu(ops.asarray1f([-1, 0, 2]))
+    array([0., 0., 2.], dtype=float32)
     """
 
     name = "numpy"

@@ -34,6 +34,11 @@ class Ops(ListOps, DenseOps, ActivationOps, LossOps, SequenceOps, EmbeddingOps, 
 
     A backend is a subclass with a `name` of its own, registered in `registry.ops`.
     It overrides what it can do faster.
+
+    device_type, device_id: where the arrays are.  kwargs: a backend's own.
+
+    >>> Ops().affine(numpy.ones((1, 3), dtype="f"), numpy.ones((2, 3), dtype="f"), numpy.zeros(2, dtype="f"))
+    array([[3., 3.]], dtype=float32)
     """
 
     name: str = "base"

@@ -77,6 +77,18 @@ class Model(Operators, Generic[InT, OutT]):
     that takes the gradient of Y, adds to the gradients of the parameters and returns
     the gradient of X. `init(model, X, Y)` infers missing dims from sample data and
     allocates the parameters.
+
+    name: for messages and configs.  forward, init: see above.  dims: widths, None where they are not known yet.
+    params: arrays, None before `init`.  layers: children.  shims: models of other frameworks.  attrs: settings,
+    saved with the model.  refs: nodes of the tree by name.  ops: the backend, by default the current one.
+
+    >>> def forward(model, X, is_train):
+    ...     scale = model.attrs["scale"]
+    ...     return X * scale, lambda dY: dY * scale
+    >>> model = Model("scaled", forward, attrs={"scale": 3.0})
+    >>> Y, backprop = model(numpy.ones((1, 2), dtype="f"), is_train=True)
+    >>> Y, backprop(Y)
+    (array([[3., 3.]], dtype=float32), array([[9., 9.]], dtype=float32))
     """
 
     global_id: ClassVar[int] = 0

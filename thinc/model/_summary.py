@@ -15,7 +15,16 @@ REPEATS = 3  # calls with the batch; the fastest counts
 
 @dataclass
 class LayerRow:
-    """One layer in one place of the tree."""
+    """One layer in one place of the tree.
+
+    path, name, depth: where it is in the tree.  dims, params: by name.  n_params, n_bytes: in all.  repeated: whether
+    it was listed before.  foreign, n_foreign: the framework of a wrapped layer, and its parameters.  input, output,
+    calls, seconds, flops: of a batch.
+
+    >>> row = chain(Relu(4, 3), Softmax(2, 4)).initialize().summary().rows[1]
+    >>> row.path, row.name, row.n_params
+    ('layers.0', 'relu', 16)
+    """
 
     path: str  # "layers.0.layers.2"
     name: str
@@ -36,7 +45,14 @@ class LayerRow:
 
 @dataclass
 class Summary:
-    """What `Model.summary` returns: prints as a table, shows as HTML in notebooks, and holds the rows for programs."""
+    """What `Model.summary` returns: prints as a table, shows as HTML in notebooks, and holds the rows for programs.
+
+    rows: of the layers.  measured: whether there was a batch.
+
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> chain(Relu(4), Softmax(2)).initialize(X).summary(X).flops
+    200
+    """
 
     rows: List[LayerRow]
     measured: bool = False  # with a batch
@@ -188,7 +204,19 @@ FLOPS: Dict[Callable, Callable[["Model", Any], int]] = {}  # by forward function
 
 
 def flops_rule(forward: Callable) -> Callable:
-    """Register how the FLOPs of a layer are counted: @flops_rule(forward) over a function (model, X) -> int."""
+    """Register how the FLOPs of a layer are counted: @flops_rule(forward) over a function (model, X) -> int.
+
+    forward: of the layer.
+
+    >>> def forward(model, X, is_train):
+    ...     return X * X, lambda dY: 2 * X * dY
+    >>> @flops_rule(forward)
+    ... def flops(model, X):
+    ...     return X.size
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> Model("square", forward).summary(X).flops
+    15
+    """
 
     def register(rule: Callable[["Model", Any], int]) -> Callable:
         FLOPS[forward] = rule

@@ -95,6 +95,12 @@ def change_attr_values(model: _ModelT, mapping: Dict[str, Dict[str, Any]]) -> _M
     """Set attrs by node name: {"dropout": {"dropout_rate": 0.2}}.
 
     Only attrs that a node already has are set. Returns the model.
+
+    mapping: name of a node -> attr -> value.
+
+    >>> model = change_attr_values(expand_window(1), {"expand_window": {"window_size": 2}})
+    >>> model.attrs["window_size"]
+    2
     """
     for node in model.walk():
         for name, value in mapping.get(node.name, {}).items():
@@ -104,7 +110,14 @@ def change_attr_values(model: _ModelT, mapping: Dict[str, Dict[str, Any]]) -> _M
 
 
 def set_dropout_rate(model: _ModelT, drop: float, attrs=["dropout_rate"]) -> _ModelT:
-    """Set the dropout rate of all nodes that have one. Returns the model."""
+    """Set the dropout rate of all nodes that have one. Returns the model.
+
+    drop: the rate.  attrs: the names of the attribute.
+
+    >>> model = set_dropout_rate(chain(Relu(4, 3, dropout=0.5), Softmax(2)), 0.1)
+    >>> [node.attrs["dropout_rate"] for node in model.walk() if "dropout_rate" in node.attrs]
+    [0.1]
+    """
     for node in model.walk():
         for name in attrs:
             if name in node.attrs:
@@ -113,6 +126,21 @@ def set_dropout_rate(model: _ModelT, drop: float, attrs=["dropout_rate"]) -> _Mo
 
 
 def wrap_model_recursive(model: "Model", wrapper: Callable[["Model"], _ModelT]) -> _ModelT:
-    """Wrap every node of the tree, e.g. in a layer that logs; returns the new root."""
+    """Wrap every node of the tree, e.g. in a layer that logs; returns the new root.
+
+    model: the root.  wrapper: node -> node.
+
+    >>> print(wrap_model_recursive(chain(Relu(3, 3), Linear(3, 3)), residual).summary())
+    layer                   in    out      parameters  bytes
+    --------------------------------------------------------
+    residual                nI=3  nO=3
+    └─ chain                nI=3  nO=3
+       ├─ residual(relu)    nI=3  nO=3
+       │  └─ relu           nI=3  nO=3  not allocated
+       └─ residual(linear)  nI=3  nO=3
+          └─ linear         nI=3  nO=3  not allocated
+    <BLANKLINE>
+    6 layers, 0 parameters, 0 B, 4 arrays not allocated yet: call initialize
+    """
     model.replace_nodes({node: wrapper(node) for node in model.walk()})
     return wrapper(model)

@@ -20,6 +20,13 @@ class JaxShim(Shim):
     jit: compile the function, once for each combination of shapes it is called with.
     seed: if given, the function gets a keyword `rng`: a new key at each training step,
         None in prediction.
+
+    model: the function.  config, optimizer: kept, not used.
+
+    >>> import jax
+    >>> shim = JaxShim(lambda params, X: X * params["scale"], params={"scale": numpy.full(1, 3.0, dtype="f")})
+    >>> shim.predict(ArgsKwargs(args=(numpy.ones(2, dtype="f"),), kwargs={}))
+    Array([3., 3.], dtype=float32)
     """
 
     def __init__(

@@ -21,6 +21,15 @@ class MXNetShim(Shim):
     """Runs, updates, moves and saves a gluon block.
 
     All its parameters are one vector to our optimizers, key (id, "mxnet-shim").
+
+    model: the block.  config, optimizer: kept, not used.
+
+    >>> import mxnet
+    >>> enable_mxnet()
+    >>> block = mxnet.gluon.nn.Dense(4, in_units=3)
+    >>> block.initialize()
+    >>> MXNetShim(block).predict(ArgsKwargs(args=(mxnet.nd.ones((5, 3)),), kwargs={})).shape
+    (5, 4)
     """
 
     def __call__(self, inputs, is_train):

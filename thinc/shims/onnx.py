@@ -20,6 +20,14 @@ class OnnxShim(Shim):
 
     model: the path of a file, or its bytes; None to load saved bytes later.
     providers, session_options: as for onnxruntime.InferenceSession; by default the CPU.
+    config, optimizer: kept, not used.
+
+    >>> import onnx, onnxruntime
+    >>> from thinc.export import to_onnx
+    >>> exported = to_onnx(Relu(4, 3).initialize(), "model.onnx", numpy.ones((5, 3), dtype="f"))
+    >>> shim = OnnxShim("model.onnx")
+    >>> shim.predict(ArgsKwargs(args=(numpy.ones((2, 3), dtype="f"),), kwargs={})).shape
+    (2, 4)
     """
 
     def __init__(

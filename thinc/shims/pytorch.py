@@ -85,6 +85,12 @@ class PyTorchShim(Shim):
     mixed_precision: run the forward pass under autocast (CUDA).
     grad_scaler: scales the gradients of such a run; by default a PyTorchGradScaler.
     serialize_model, deserialize_model: replace saving and loading the state dict.
+    model: the module.  config, optimizer: kept, not used.  device: of the module, by default the current backend's.
+
+    >>> import torch
+    >>> shim = PyTorchShim(torch.nn.Linear(3, 4))
+    >>> shim.predict(ArgsKwargs(args=(torch.ones(5, 3),), kwargs={})).shape
+    torch.Size([5, 4])
     """
 
     def __init__(

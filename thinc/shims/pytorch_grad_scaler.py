@@ -15,6 +15,12 @@ class PyTorchGradScaler:
     Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740. An overflow halves the
     scale (backoff_factor) and skips the update; growth_interval updates without one
     double it (growth_factor). Disabled, every method lets its input through.
+
+    enabled: whether to scale at all.  init_scale: at first.
+
+    >>> import torch
+    >>> PyTorchGradScaler().scale(torch.ones(2))
+    tensor([1., 1.])
     """
 
     def __init__(

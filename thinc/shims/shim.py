@@ -15,6 +15,14 @@ class Shim:
 
     A subclass implements `__call__`, `finish_update`, `to_device`, `to_bytes` and
     `from_bytes`. Parameters are seen by our optimizers under the key (shim id, name).
+
+    model: of the other framework.  config, optimizer: kept for the subclass.
+
+    >>> class Scaled(Shim):
+    ...     def __call__(self, X, is_train):
+    ...         return self._model * X, lambda dY: self._model * dY
+    >>> Scaled(3.0).predict(numpy.ones(2))
+    array([3., 3.])
     """
 
     global_id: int = _identity.FIRST_SHIM

@@ -33,6 +33,14 @@ def maybe_handshake_model(keras_model):
     Keras's own kinds of model are returned as they are. A subclass written by a user
     must be decorated with `keras_subclass`, which says how to make it anew; it is
     compiled, built and run once on the decorator's examples.
+
+    keras_model: the model.
+
+    >>> import tensorflow
+    >>> enable_tensorflow()
+    >>> net = tensorflow.keras.Sequential([tensorflow.keras.Input((3,)), tensorflow.keras.layers.Dense(4)])
+    >>> maybe_handshake_model(net) is net
+    True
     """
     if type(keras_model).__module__.split(".")[0] in _BUILT_IN:
         return keras_model
@@ -56,6 +64,14 @@ class TensorFlowShim(Shim):
 
     All trainable variables are one vector to our optimizers, key
     (id, "tensorflow-shim"). Gradients add up until `finish_update`.
+
+    model: the Keras model.  config, optimizer: kept, not used.
+
+    >>> import tensorflow
+    >>> enable_tensorflow()
+    >>> net = tensorflow.keras.Sequential([tensorflow.keras.Input((3,)), tensorflow.keras.layers.Dense(4)])
+    >>> TensorFlowShim(net).predict(ArgsKwargs(args=(tensorflow.ones((5, 3)),), kwargs={})).shape
+    TensorShape([5, 4])
     """
 
     gradients: Optional[List[Any]]

@@ -18,6 +18,13 @@ class TorchExportShim(PyTorchShim):
 
     A program has no modes: it does in training and in prediction what the module did
     in the mode it was exported in (in evaluation mode, nothing is dropped out).
+
+    config, optimizer, mixed_precision, grad_scaler, device: as there.
+
+    >>> import torch
+    >>> shim = TorchExportShim(torch.export.export(torch.nn.Linear(3, 4), (torch.ones(5, 3),)))
+    >>> shim.predict(ArgsKwargs(args=(torch.ones(5, 3),), kwargs={})).shape
+    torch.Size([5, 4])
     """
 
     def __init__(

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
 
 class TorchScriptShim(PyTorchShim):
-    """As PyTorchShim. The bytes hold the code too, so they load into a shim of None."""
+    """As PyTorchShim. The bytes hold the code too, so they load into a shim of None.
+
+    model: the module.  config, optimizer, mixed_precision, grad_scaler, device: as there.
+
+    >>> import torch
+    >>> shim = TorchScriptShim(torch.jit.trace(torch.nn.Linear(3, 4), torch.ones(5, 3)))
+    >>> TorchScriptShim(None).from_bytes(shim.to_bytes())._model(torch.ones(5, 3)).shape
+    torch.Size([5, 4])
+    """
 
     def __init__(
         self,

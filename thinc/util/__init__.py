@@ -144,7 +144,13 @@ def __getattr__(name: str) -> Any:
 
 
 def get_array_module(arr: Any) -> Any:
-    """The module that made this array: numpy or cupy. ValueError for anything else."""
+    """The module that made this array: numpy or cupy. ValueError for anything else.
+
+    arr: an array.
+
+    >>> get_array_module(numpy.zeros(3)).__name__
+    'numpy'
+    """
     if isinstance(arr, numpy.ndarray):
         return numpy
     if is_cupy_array(arr):
@@ -157,7 +163,13 @@ def get_array_module(arr: Any) -> Any:
 
 
 def to_numpy(data: Any) -> numpy.ndarray:
-    """The data as a numpy array; a numpy array is returned as it is."""
+    """The data as a numpy array; a numpy array is returned as it is.
+
+    data: of NumPy, CuPy, torch, TensorFlow or MXNet, or a list of numbers.
+
+    >>> to_numpy([1, 2])
+    array([1, 2])
+    """
     if isinstance(data, numpy.ndarray):
         return data
     if is_cupy_array(data):
@@ -184,6 +196,11 @@ def get_width(X: Union[ArrayXd, Ragged, Padded, Sequence[ArrayXd]], *, dim: int 
 
     Array (..., n) -> n; 1-d array of ids -> highest id + 1; list -> of its first
     item (0 if empty). Raises ValueError for other objects.
+
+    X: the batch.  dim: which axis of an array.
+
+    >>> get_width(numpy.zeros((5, 3))), get_width(numpy.array([0, 7])), get_width([numpy.zeros((2, 4))])
+    (3, 8, 4)
     """
     if isinstance(X, (Ragged, Padded)):
         # The data of a Ragged without rows is (0, 0), whatever its width.
@@ -209,6 +226,11 @@ def to_categorical(Y: IntsXd, n_classes: Optional[int] = None, *, label_smoothin
     With label_smoothing s the right class gets 1 - s and each other s / (n - 1)
     (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567). s must leave the right
     class ahead: s < (n - 1) / n.
+    Y: the ids.  n_classes: by default the highest id + 1.
+
+    >>> to_categorical(numpy.array([0, 2]), n_classes=3)
+    array([[1., 0., 0.],
+           [0., 0., 1.]], dtype=float32)
     """
     xp = get_array_module(Y)
     if Y.dtype == bool:
@@ -345,6 +367,14 @@ def fix_random_seed(seed: int = 0) -> None:
 
     A torch that was not imported yet is not imported here, which takes seconds: it is seeded when a layer first needs
     it. Import it before to have it seeded at once.
+
+    seed: any integer.
+
+    >>> fix_random_seed(1)
+    >>> first = numpy.random.uniform()
+    >>> fix_random_seed(1)
+    >>> first == numpy.random.uniform()
+    True
     """
     random.seed(seed)
     numpy.random.seed(seed % 2**32)
@@ -368,18 +398,34 @@ def gpu_is_available() -> bool:
 
 
 def require_cpu() -> bool:
-    """Use the CPU from here on. Returns True."""
+    """Use the CPU from here on. Returns True.
+
+    >>> require_cpu(), get_current_ops().device_type
+    (True, 'cpu')
+    """
     set_current_ops(get_ops("cpu"))
     return True
 
 
 def prefer_gpu(gpu_id: int = 0) -> bool:
-    """Use a GPU from here on if there is one. Returns whether there is."""
+    """Use a GPU from here on if there is one. Returns whether there is.
+
+    gpu_id: which one.
+
+    >>> device = "GPU" if prefer_gpu() else "CPU"
+    """
     return require_gpu(gpu_id=gpu_id) if gpu_is_available() else False
 
 
 def require_gpu(gpu_id: int = 0) -> bool:
-    """Use a GPU from here on. Returns True; ValueError if there is none."""
+    """Use a GPU from here on. Returns True; ValueError if there is none.
+
+    gpu_id: which one.
+
+    >>> import cupy
+    >>> require_gpu()
+    True
+    """
     if sys.platform == "darwin":
         if not compat.has_torch_mps:
             raise ValueError("Cannot use GPU, installed PyTorch does not support MPS (or PyTorch is not installed)")
@@ -397,7 +443,14 @@ def require_gpu(gpu_id: int = 0) -> bool:
 
 
 def set_active_gpu(gpu_id: int) -> "cupy.cuda.Device":
-    """Make this the current device of CuPy and torch. ValueError without a GPU."""
+    """Make this the current device of CuPy and torch. ValueError without a GPU.
+
+    gpu_id: which one.
+
+    >>> import cupy
+    >>> set_active_gpu(0)
+    <CUDA Device 0>
+    """
     if not compat.has_cupy_gpu:
         raise ValueError("No CUDA GPU devices detected")
     device = compat.cupy.cuda.Device(gpu_id)

@@ -22,7 +22,13 @@ def is_numpy_array(obj: Any) -> bool:
 
 
 def is_cupy_array(obj: Any) -> bool:
-    """Whether this is a cupy array."""
+    """Whether this is a cupy array.
+
+    obj: anything.
+
+    >>> is_cupy_array(numpy.zeros(3))
+    False
+    """
     return _is_instance_of(obj, "cupy", "ndarray")
 
 
@@ -123,7 +129,12 @@ def assert_onnxruntime_installed() -> None:
 
 
 def get_torch_default_device() -> "torch.device":
-    """The torch device that belongs to the current ops."""
+    """The torch device that belongs to the current ops.
+
+    >>> import torch
+    >>> get_torch_default_device()
+    device(type='cpu')
+    """
     if not compat.has_torch:
         raise ValueError("Cannot get default Torch device when Torch is not available.")
     torch = compat.torch
@@ -150,6 +161,12 @@ def xp2torch(
     On the same device both share memory, except that a read-only array, one with
     negative strides and one that is not aligned is copied. The dtype is kept.
     Raises BufferError if the bytes are not in native order.
+
+    xp_tensor: the array.  requires_grad: whether torch follows it.
+
+    >>> import torch
+    >>> xp2torch(numpy.ones(3, dtype="f"), requires_grad=True)
+    tensor([1., 1., 1.], requires_grad=True)
     """
     assert_pytorch_installed()
     torch = compat.torch
@@ -174,6 +191,12 @@ def torch2xp(torch_tensor: "torch.Tensor", *, ops: Optional[Ops] = None) -> Arra
 
     Memory is shared on the same device; gradients are not followed. bfloat16 becomes
     float32.
+
+    torch_tensor: the tensor.
+
+    >>> import torch
+    >>> torch2xp(torch.ones(3, requires_grad=True))
+    array([1., 1., 1.], dtype=float32)
     """
     assert_pytorch_installed()
     tensor = torch_tensor.detach()
@@ -195,6 +218,13 @@ def xp2tensorflow(xp_tensor: ArrayXd, requires_grad: bool = False, as_variable: 
     A numpy array is copied: TensorFlow aborts on memory that is not aligned to 64
     bytes, and most of numpy's is not. A tensor has no history to stop gradients from;
     `requires_grad` is for variables.
+
+    xp_tensor: the array.
+
+    >>> import tensorflow
+    >>> enable_tensorflow()
+    >>> xp2tensorflow(numpy.ones(3, dtype="f"))
+    <tf.Tensor: shape=(3,), dtype=float32, numpy=array([1., 1., 1.], dtype=float32)>
     """
     assert_tensorflow_installed()
     tf = compat.tensorflow
@@ -211,7 +241,15 @@ def xp2tensorflow(xp_tensor: ArrayXd, requires_grad: bool = False, as_variable: 
 
 
 def tensorflow2xp(tf_tensor: "tf.Tensor", *, ops: Optional[Ops] = None) -> ArrayXd:
-    """TensorFlow tensor -> array on its own device, or on that of `ops` if given."""
+    """TensorFlow tensor -> array on its own device, or on that of `ops` if given.
+
+    tf_tensor: the tensor.
+
+    >>> import tensorflow
+    >>> enable_tensorflow()
+    >>> tensorflow2xp(tensorflow.ones(3))
+    array([1., 1., 1.], dtype=float32)
+    """
     assert_tensorflow_installed()
     if is_tensorflow_gpu_array(tf_tensor):
         if isinstance(ops, NumpyOps):
@@ -225,7 +263,15 @@ def tensorflow2xp(tf_tensor: "tf.Tensor", *, ops: Optional[Ops] = None) -> Array
 
 
 def xp2mxnet(xp_tensor: ArrayXd, requires_grad: bool = False) -> "mx.nd.NDArray":
-    """Array -> MXNet array. A numpy array is copied: sharing would lock it."""
+    """Array -> MXNet array. A numpy array is copied: sharing would lock it.
+
+    xp_tensor: the array.  requires_grad: whether MXNet follows it.
+
+    >>> import mxnet
+    >>> enable_mxnet()
+    >>> xp2mxnet(numpy.ones(3, dtype="f")).shape
+    (3,)
+    """
     assert_mxnet_installed()
     nd = compat.mxnet.nd
     if is_cupy_array(xp_tensor):
@@ -240,7 +286,15 @@ def xp2mxnet(xp_tensor: ArrayXd, requires_grad: bool = False) -> "mx.nd.NDArray"
 
 
 def mxnet2xp(mx_tensor: "mx.nd.NDArray", *, ops: Optional[Ops] = None) -> ArrayXd:
-    """MXNet array -> array on its own device, or on that of `ops` if given."""
+    """MXNet array -> array on its own device, or on that of `ops` if given.
+
+    mx_tensor: the array.
+
+    >>> import mxnet
+    >>> enable_mxnet()
+    >>> mxnet2xp(mxnet.nd.ones(3))
+    array([1., 1., 1.], dtype=float32)
+    """
     assert_mxnet_installed()
     if is_mxnet_gpu_array(mx_tensor) and not isinstance(ops, NumpyOps):
         return compat.cupy_from_dlpack(mx_tensor.detach().to_dlpack_for_write())

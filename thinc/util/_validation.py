@@ -24,7 +24,13 @@ _blocks = Blocks(DATA_VALIDATION)
 
 
 def data_validation(validation: bool) -> ContextManager[None]:
-    """Turn the checks on or off inside a block; the old setting always comes back."""
+    """Turn the checks on or off inside a block; the old setting always comes back.
+
+    validation: whether to check.
+
+    >>> with data_validation(False):
+    ...     model = Linear(2).initialize(numpy.ones((5, 3), dtype="f"))
+    """
     return _blocks.set(validation)
 
 
@@ -34,7 +40,16 @@ def validates() -> bool:
 
 
 class DataValidationError(ValueError):
-    """The data given to `Model.initialize` does not fit the forward function."""
+    """The data given to `Model.initialize` does not fit the forward function.
+
+    name: the layer.  X, Y: the data.  errors: dicts of loc and msg.
+
+    >>> with data_validation(True):
+    ...     reduce_sum().initialize(numpy.ones((5, 3), dtype="f"))
+    Traceback (most recent call last):
+        ...
+    thinc.util._validation.DataValidationError: ...
+    """
 
     def __init__(
         self, name: str, X: Any, Y: Any, errors: Union[Sequence[Mapping[str, Any]], List[Dict[str, Any]]] = []

@@ -47,7 +47,11 @@ def use_isa(isa):
 
 
 def get_num_threads():
-    """The number of threads that large kernels share their work among."""
+    """The number of threads that large kernels share their work among.
+
+    >>> get_num_threads()
+    1
+    """
     return n_threads()
 
 
@@ -57,6 +61,11 @@ def set_num_threads(n):
     Results are the same bits for every n. Calls from several Python threads at once do not add up: one of them gets
     the threads, the others run alone. Where the system has no more threads, work is done by those there are. A call
     waits for the kernel that uses the threads. ValueError if n < 1, TypeError if it is no integer.
+
+    >>> set_num_threads(2)
+    >>> get_num_threads() <= 2
+    True
+    >>> set_num_threads(1)
     """
     n = operator.index(n)
     if n < 1:
