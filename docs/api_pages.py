@@ -1,15 +1,22 @@
-"""Writes the reference: a page for each kind of public name, filled from the docstrings; and says what is missing.
+"""Writes the reference: a page for each kind of public name, filled from the docstrings; and keeps it whole.
 
-python docs/api_pages.py --check    names without a page, arguments without a word, names without an example
+python docs/api_pages.py --check      names without a page, arguments without a word, names without an example
+python docs/api_pages.py --run [NAME] runs the examples, in an empty folder, and compares what they print
 """
 
+import contextlib
+import doctest
 import importlib
+import importlib.util
 import inspect
+import io
+import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
-# Page -> title, introduction, and the public names on it as module: names.
+# Page -> title, and the public names on it as module: names.
 PAGES = {
     "model": (
         "Model",
@@ -83,7 +90,50 @@ PAGES = {
     ),
     "runs": ("Training runs", {"thinc.training": "*", "thinc.testing": "check_gradients"}),
     "inspection": ("Inspection", {"thinc.inspection": "*"}),
+    "export": ("Export and scikit-learn", {"thinc.export": "*", "thinc.sklearn": "ThincClassifier ThincRegressor"}),
+    "distributed": ("Several workers", {"thinc.distributed": "*"}),
 }
+
+# What other packages document, and what has no docstring.
+TEXTS = {
+    "Config": r"""A dict that is read from and written to files in sections, TOML's manner: see the guide.
+
+data: a dict of sections.  is_interpolated: whether its ${variables} are filled in.
+section_order: of the sections when it is written.
+
+>>> config = Config().from_str('[model]\n@layers = "Relu.v1"\nnO = 4\nnI = 3')
+>>> registry.resolve(config)["model"]
+<Model 'relu': nO=4, nI=3, 0 parameters, 2 arrays not allocated>
+""",
+    "ConfigValidationError": r"""A config that does not fit the functions it names.
+
+config: what was wrong.  errors: dicts of loc and msg.  title, desc, parent, show_config: what the message says.
+
+>>> try:
+...     registry.resolve({"optimizer": {"@optimizers": "Adam.v1", "learn_rat": 0.1}})
+... except ConfigValidationError as error:
+...     print(error.errors)
+[{'loc': ['optimizer', 'learn_rat'], 'msg': "unexpected argument: 'learn_rat'"}]
+""",
+    "keras_model_fns": r"""The registry of subclasses of keras.Model, which `keras_subclass` fills.
+
+name: of the entry.  func: what makes the model; without it, a decorator.
+
+>>> import tensorflow
+>>> @keras_model_fns("doc.Empty")
+... def make():
+...     return tensorflow.keras.Sequential()
+>>> "doc.Empty" in keras_model_fns
+True
+""",
+    "Row": r"""An input and its answer, as a file holds them: a tuple of two.
+
+>>> row: Row = ("meow", "cat")
+""",
+}
+
+# Packages that an example may import and that need not be there.
+OPTIONAL = "torch tensorflow mxnet jax onnx onnxruntime cupy os_signpost matplotlib ray sklearn".split()
 
 
 def names(page):
@@ -94,27 +144,47 @@ def names(page):
             yield module, name
 
 
+def setup_of(module):
+    """What every example of a module begins after."""
+    lines = ["import numpy", "from pathlib import Path", "from thinc.api import *"]
+    return [*lines, f"from {module} import *"] if module != "thinc.api" else lines[::2]
+
+
+def text_of(module, name):
+    """What a name says of itself."""
+    return inspect.cleandoc(TEXTS.get(name) or inspect.getdoc(getattr(importlib.import_module(module), name)) or "")
+
+
 def write(folder):
     folder.mkdir(exist_ok=True)
     toc = "\n".join(PAGES)
     _update(folder / "index.md", f"# Reference\n\n```{{toctree}}\n:maxdepth: 1\n\n{toc}\n```\n")
-    for page, (title, _) in PAGES.items():
-        parts = [f"# {title}\n", f"% written by docs/{Path(__file__).name}\n"]
+    for page, (title, modules) in PAGES.items():
+        setup = "\n".join(dict.fromkeys(line for module in modules for line in setup_of(module)))
+        parts = [
+            f"# {title}\n",
+            f"% written by docs/{Path(__file__).name}\n",
+            f"Every example is run by the tests, after these lines:\n\n```python\n{setup}\n```\n",
+        ]
         parts += [_entry(module, name) for module, name in names(page)]
         _update(folder / f"{page}.md", "\n".join(parts))
 
 
 def _entry(module, name):
     found = getattr(importlib.import_module(module), name)
-    if not callable(found) and not inspect.isclass(found):
-        return f"## {name}\n\n`{module}.{name}`, of type `{type(found).__name__}`.\n"
-    kind = "autoclass" if inspect.isclass(found) else "autofunction"
     members = ":members:\n:inherited-members:\n" if name in ("Model", "Ops", "Optimizer", "Schedule", "Shim") else ""
-    return f"## {name}\n\n```{{eval-rst}}\n.. {kind}:: {module}.{name}\n{_indent(members)}```\n"
+    if inspect.isclass(found):
+        directive = "autoclass"
+    elif inspect.isroutine(found):
+        directive = "autofunction"
+    else:  # a value, such as None where a package is missing: nothing to read its type or text from
+        text = text_of(module, name) if callable(found) else f"Of type `{type(found).__name__}`."
+        return f"## {name}\n\n```{{eval-rst}}\n.. py:data:: {module}.{name}\n\n{_indent(text)}```\n"
+    return f"## {name}\n\n```{{eval-rst}}\n.. {directive}:: {module}.{name}\n{_indent(members)}```\n"
 
 
 def _indent(text):
-    return "".join(f"   {line}\n" for line in text.splitlines())
+    return "".join(f"   {line}".rstrip() + "\n" for line in text.splitlines())
 
 
 def _update(path, text):
@@ -124,29 +194,97 @@ def _update(path, text):
 
 def missing():
     """A line for each public name without a page, argument without a word, and name without an example."""
-    import thinc.api
+    listed = {(module, name) for page in PAGES for module, name in names(page)}
+    for module in dict.fromkeys(module for module, _ in listed):
+        everything = getattr(importlib.import_module(module), "__all__", ())
+        yield from (f"{module}.{name}: has no page" for name in everything if (module, name) not in listed)
+    for module, name in sorted(listed):
+        found = getattr(importlib.import_module(module), name)
+        text = text_of(module, name)
+        if not callable(found):
+            continue
+        if not text:
+            yield f"{name}: has no docstring"
+        if ">>> " not in text:
+            yield f"{name}: has no example"
+        for argument in _arguments(found):
+            if not re.search(rf"\b{re.escape(argument)}\b", text):
+                yield f"{name}: says nothing of {argument}"
 
-    listed = {name for page in PAGES for _, name in names(page)}
-    yield from (f"{name}: has no page" for name in thinc.api.__all__ if name not in listed)
+
+def _arguments(found):
+    try:
+        return list(inspect.signature(found).parameters) if inspect.isclass(found) or inspect.isroutine(found) else []
+    except (TypeError, ValueError):
+        return []
+
+
+def examples(chosen=()):
+    """(name, its module, the doctest) of each public name that has an example."""
     for page in PAGES:
         for module, name in names(page):
-            found = getattr(importlib.import_module(module), name)
-            text = inspect.getdoc(found) or ""
-            if callable(found) and not text:
-                yield f"{name}: has no docstring"
-            if callable(found) and ">>> " not in text:
-                yield f"{name}: has no example"
-            try:
-                arguments = [] if not callable(found) else list(inspect.signature(found).parameters)
-            except (TypeError, ValueError):
-                arguments = []
-            for argument in arguments:
-                if not re.search(rf"\b{re.escape(argument)}\b", text):
-                    yield f"{name}: says nothing of {argument}"
+            text = text_of(module, name)
+            if (not chosen or name in chosen) and callable(getattr(importlib.import_module(module), name)):
+                yield name, module, doctest.DocTestParser().get_doctest(text, {}, name, None, None)
+
+
+def needs(test):
+    """The optional packages that an example imports and that are not here."""
+    from thinc import compat
+
+    imported = {
+        name
+        for example in test.examples
+        for line in re.findall(r"^(?:import|from) ([\w., ]+)", example.source, re.M)
+        for name in re.findall(r"\w+", line)
+    }
+    return [
+        name
+        for name in OPTIONAL
+        if name in imported and (importlib.util.find_spec(name) is None or (name == "cupy" and not compat.has_cupy_gpu))
+    ]
+
+
+@contextlib.contextmanager
+def _inside(folder):
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def run(chosen=()):
+    """Run the examples: (their number, those that need a package which is missing, what went wrong as text)."""
+    from thinc.api import fix_random_seed, get_current_ops, set_current_ops
+
+    count, skipped, wrong = 0, [], []
+    ops = get_current_ops()
+    for name, module, test in examples(chosen):
+        missing_packages = needs(test)
+        if missing_packages:
+            skipped.append(f"{name} ({', '.join(missing_packages)})")
+            continue
+        with tempfile.TemporaryDirectory() as folder, _inside(folder):
+            exec("\n".join(setup_of(module)), test.globs)
+            test.globs["__name__"] = "__main__"
+            set_current_ops(ops)
+            fix_random_seed(0)
+            said = io.StringIO()
+            doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.write)
+        count += 1
+        if said.getvalue():
+            wrong.append(said.getvalue())
+    return count, skipped, wrong
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    if "--run" in sys.argv:
+        count, skipped, wrong = run([name for name in sys.argv[1:] if name != "--run"])
+        print(f"{count} examples, {len(wrong)} wrong; not run, for want of a package: {', '.join(skipped) or 'none'}")
+        raise SystemExit("\n".join(wrong) or 0)
     found = list(missing())
     print("\n".join(found))
     raise SystemExit(bool(found))

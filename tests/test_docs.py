@@ -12,6 +12,27 @@ def test_links_and_snippets():
     assert done.returncode == 0, done.stderr
 
 
+def test_every_public_name_has_a_page_its_arguments_and_an_example():
+    done = subprocess.run([sys.executable, "docs/api_pages.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_examples_of_the_docstrings_print_what_they_say():
+    """Of all that is installed; .ci/frameworks has the others."""
+    done = subprocess.run([sys.executable, "docs/api_pages.py", "--run"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(done.stdout.split()[0]) > 200
+
+
+def test_an_example_that_prints_something_else_is_found(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    import api_pages
+
+    monkeypatch.setitem(api_pages.TEXTS, "Row", ">>> 1 + 1\n3")
+    count, _, wrong = api_pages.run(["Row"])
+    assert count == 1 and "Got:\n    2" in wrong[0]
+
+
 def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):
     text = (ROOT / "README.md").read_text(encoding="utf8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.S)

@@ -222,6 +222,9 @@ def enable_tensorflow() -> None:
     """Import TensorFlow and let the library use it. Works at any time, also twice.
 
     ImportError if it is not installed.
+
+    >>> import tensorflow
+    >>> enable_tensorflow()
     """
     _warn_deprecated("TensorFlow", "TensorFlowWrapper")
     import tensorflow as tf
@@ -234,6 +237,9 @@ def enable_mxnet() -> None:
     """Import MXNet and let the library use it. Works at any time, also twice.
 
     ImportError if it is not installed.
+
+    >>> import mxnet
+    >>> enable_mxnet()
     """
     _warn_deprecated("MXNet", "MXNetWrapper")
     with _old_numpy_names():

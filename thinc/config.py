@@ -17,6 +17,12 @@ class registry(confection.registry):
     `@registry.layers("MyLayer.v1")` registers; `registry.layers.get("MyLayer.v1")` and
     `@layers = "MyLayer.v1"` in a config look up. A package can also list functions as
     entry points of the group `thinc_layers` (`thinc_optimizers`, ...).
+
+    >>> @registry.layers("Twice.v1")
+    ... def Twice() -> Model:
+    ...     return Model("twice", lambda model, X, is_train: (2 * X, lambda dY: 2 * dY))
+    >>> registry.resolve({"model": {"@layers": "Twice.v1"}})["model"].predict(numpy.ones(2))
+    array([2., 2.])
     """
 
     optimizers: Decorator = catalogue.create("thinc", "optimizers", entry_points=True)

@@ -99,6 +99,14 @@ class ThincClassifier(ClassifierMixin, _ThincEstimator):
     random_state: an int gives the same model each time; NumPy's global state is left as it was.
 
     After `fit`: classes_, model_, loss_curve_ (the mean loss of each epoch), n_features_in_, n_iter_.
+
+    hidden, learn_rate: for the defaults.  max_epochs, batch_size: of the training.
+
+    >>> X = numpy.random.RandomState(0).normal(size=(200, 2))
+    >>> y = numpy.where(X[:, 0] > 0, "right", "left")
+    >>> classifier = ThincClassifier(max_epochs=10, random_state=0).fit(X, y)
+    >>> classifier.predict([[2.0, 0.0], [-2.0, 0.0]])
+    array(['right', 'left'], dtype='<U5')
     """
 
     def fit(self, X: Any, y: Any) -> "ThincClassifier":
@@ -127,6 +135,13 @@ class ThincRegressor(RegressorMixin, _ThincEstimator):
 
     As `ThincClassifier`, with a `Linear` layer at the end and the squared distance for a loss. The targets are brought
     to mean 0 and variance 1 for training, and predictions back.
+
+    model, hidden, optimizer, learn_rate, max_epochs, batch_size, random_state: as there.
+
+    >>> X = numpy.random.RandomState(0).normal(size=(200, 2))
+    >>> regressor = ThincRegressor(max_epochs=20, random_state=0).fit(X, X[:, 0] - X[:, 1])
+    >>> regressor.score(X, X[:, 0] - X[:, 1]) > 0.9
+    True
     """
 
     def fit(self, X: Any, y: Any) -> "ThincRegressor":

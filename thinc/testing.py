@@ -52,6 +52,13 @@ def check_gradients(
 
     Raises AssertionError with the name of the layer and parameter, the value expected
     and the one got. Parameters, gradients and the random state are as before after it.
+
+    >>> def forward(model, X, is_train):
+    ...     return X**2, lambda dY: X * dY  # the 2 is missing
+    >>> check_gradients(Model("square", forward), numpy.ones((2, 3), dtype="f"))
+    Traceback (most recent call last):
+        ...
+    AssertionError: check_gradients: the gradient of the input of layer 'square' is wrong. ...
     """
     # A stream of its own: with that of `seed` alone, dY could be the very numbers of X.
     rng = numpy.random.RandomState([seed, 1])

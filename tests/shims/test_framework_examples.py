@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import subprocess
+import sys
 
 import numpy
 import pytest
@@ -73,3 +75,9 @@ def test_a_transformer_learns_to_tag(example, bert, tmp_path, capsys):
     dev.write_text(conllu_text(sentences(210)[200:]))
     score = example("transformers_tagger").main(str(train), str(dev), bert, limit=0, epochs=12, rate=0.02)
     assert score > 0.6  # one in four would be chance
+
+
+def test_examples_of_the_docstrings():
+    """Those of the frameworks that are here: each of them is run somewhere."""
+    done = subprocess.run([sys.executable, "docs/api_pages.py", "--run"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -65,6 +65,16 @@ class Bucket:
 
     Raises TypeError for parameters of several dtypes or on a GPU, and for a shim that is not one of torch; ValueError
     if the model has no parameters yet.
+
+    model: initialized.
+
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> model = Linear(2).initialize(X)
+    >>> Y, backprop = model.begin_update(X)
+    >>> dX = backprop(Y)
+    >>> bucket = Bucket(model)
+    >>> bucket.flat.dtype
+    dtype('float32')
     """
 
     slots: List[Slot]

@@ -17,7 +17,11 @@ SMALL = 2**20  # bytes: below, a round costs more than they do
 
 
 class LostWorker(RuntimeError):
-    """Another rank died or did not answer in time. A restart from the last checkpoint may help."""
+    """Another rank died or did not answer in time. A restart from the last checkpoint may help.
+
+    >>> issubclass(LostWorker, RuntimeError)
+    True
+    """
 
 
 class Node(NamedTuple):
@@ -32,6 +36,10 @@ class Group:
     """The ranks of a run; this class is a group of one.
 
     sent: bytes that this rank sent. waited: seconds it spent in exchanges.
+
+    >>> group = Group()
+    >>> group.rank, group.size
+    (0, 1)
     """
 
     rank = 0

@@ -169,6 +169,12 @@ class Sharded:
 
     ask, own: how owners are called and made; plain objects unless Ray's actors are asked for.
     Raises ValueError for a model with shims, naming it, and for a quorum that never comes.
+
+    group: of the ranks.  model, optimizer: initialized, the same on each.  mean: whether gradients are averaged.
+    max_staleness: steps that a gradient may be old.  seed: of dropout.  timeout: seconds to wait for a rank.
+
+    >>> model, optimizer = Linear(2, 3).initialize(), Adam()
+    >>> sharded = Sharded(Group(), model, optimizer)
     """
 
     def __init__(

@@ -20,6 +20,15 @@ class Sync:
 
     shards: None for a part for each rank; S, a power of two, for S parts whose gradients are added in a fixed binary
         tree: the bits of the model are then the same for any number of ranks.
+    group: of the ranks.  model: initialized, the same on each.  seed: of dropout.
+
+    >>> X, Y = numpy.eye(4, dtype="f"), numpy.array([0, 1, 0, 1])
+    >>> from thinc.training import Data, Examples, Settings, train
+    >>> data = Data(Examples(X, Y), Examples(X, Y), ["even", "odd"])
+    >>> model, settings = Softmax(2, 4).initialize(), Settings(CategoricalCrossentropy(), max_epochs=2)
+    >>> steps = list(train(model, Adam(0.1), data, settings, group=Sync(Group(), model)))
+    >>> model.predict(X).argmax(axis=1)
+    array([0, 1, 0, 1])
     """
 
     def __init__(self, group: Group, model: Model, *, shards: Optional[int] = None, seed: int = 0):

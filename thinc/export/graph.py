@@ -36,6 +36,18 @@ def onnx_rule(*forwards: Callable, row_wise: RowWise = False) -> Callable[[Rule]
     """Register how layers with these forward functions are exported: a decorator for `rule(layer, X) -> Y`.
 
     `row_wise`: row i of Y depends on row i of X alone, so that lists may be treated as one array.
+
+    forwards: of the layers.
+
+    >>> import onnx
+    >>> def forward(model, X, is_train):
+    ...     return -X, lambda dY: -dY
+    >>> @onnx_rule(forward, row_wise=True)
+    ... def negated(layer, X):
+    ...     X = layer.array(X)
+    ...     return layer.node("Negated", "Y = Neg(X)", {"X": X}, Y=(X.dtype, X.shape))
+    >>> to_onnx(Model("negated", forward), "negated.onnx", numpy.ones((2, 3), dtype="f")).operators
+    ('Neg',)
     """
 
     def register(rule: Rule) -> Rule:
@@ -165,7 +177,21 @@ ROWS = """
 
 
 class Layer:
-    """A layer at its place in the walk: what a rule works with."""
+    """A layer at its place in the walk: what a rule works with.
+
+    graph: what is being built.  model: the layer.  path: of it in the tree.
+
+    >>> import onnx
+    >>> def forward(model, X, is_train):
+    ...     return X * model.attrs["scale"], lambda dY: dY * model.attrs["scale"]
+    >>> @onnx_rule(forward, row_wise=True)
+    ... def scaled(layer, X):
+    ...     X = layer.array(X)
+    ...     scale = layer.constant("scale", layer.attrs["scale"], X.dtype)
+    ...     return layer.node("Scaled", "Y = Mul(X, scale)", {"X": X, "scale": scale}, Y=(X.dtype, X.shape))
+    >>> to_onnx(Model("scaled", forward, attrs={"scale": 3.0}), "scaled.onnx", numpy.ones((2, 3), dtype="f")).operators
+    ('Mul',)
+    """
 
     def __init__(self, graph: Graph, model: Model, path: str) -> None:
         self.graph = graph

@@ -24,12 +24,25 @@ Dim = Union[int, str]  # a number, or the name of a size that only a run knows
 
 
 class ExportError(ValueError):
-    """A model that cannot be a graph: which layer, why, and the way out. Nothing was written."""
+    """A model that cannot be a graph: which layer, why, and the way out. Nothing was written.
+
+    >>> import onnx
+    >>> to_onnx(Linear(2, 3), "model.onnx", numpy.ones((1, 3), dtype="f"))
+    Traceback (most recent call last):
+        ...
+    thinc.export.values.ExportError: Cannot export linear: its parameters ['W', 'b'] are not set. ...
+    """
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A value of the graph: its name, NumPy's name of its dtype, its shape."""
+    """A value of the graph: its name, NumPy's name of its dtype, its shape.
+
+    name, dtype, shape: of the value; a dimension that is not fixed has a name.
+
+    >>> Tensor("X", "float32", ("N", 3)).shape
+    ('N', 3)
+    """
 
     name: str
     dtype: str
@@ -42,7 +55,13 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Sequences:
-    """All rows, and how many belong to each sequence."""
+    """All rows, and how many belong to each sequence.
+
+    data: the rows.  lengths: one for each sequence.  kind: "ragged" or "list".
+
+    >>> Sequences(Tensor("X", "float32", ("N", 3)), Tensor("X_lengths", "int64", ("B",)), "list").data.name
+    'X'
+    """
 
     data: Tensor
     lengths: Tensor
@@ -54,7 +73,14 @@ class Sequences:
 
 @dataclass(frozen=True)
 class PaddedSequences:
-    """Steps first, longest sequence first; indices are the places that the sequences had in a list."""
+    """Steps first, longest sequence first; indices are the places that the sequences had in a list.
+
+    data: (steps, sequences, width).  lengths, indices: one for each sequence.
+
+    >>> data = Tensor("X", "float32", ("T", "B", 3))
+    >>> PaddedSequences(data, Tensor("X_lengths", "int64", ("B",)), Tensor("X_indices", "int64", ("B",))).data.shape
+    ('T', 'B', 3)
+    """
 
     data: Tensor
     lengths: Tensor
@@ -66,7 +92,15 @@ class PaddedSequences:
 
 @dataclass(frozen=True)
 class Nested:
-    """Groups of sequences: how many sequences are in each."""
+    """Groups of sequences: how many sequences are in each.
+
+    items: the sequences.  groups: how many are in each.
+
+    >>> groups = Tensor("X_groups", "int64", ("G",))
+    >>> items = Sequences(Tensor("X", "float32", ("N", 3)), Tensor("X_lengths", "int64", ("B",)), "list")
+    >>> Nested(items, groups).groups.name
+    'X_groups'
+    """
 
     items: Sequences
     groups: Tensor

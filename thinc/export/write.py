@@ -27,7 +27,17 @@ LARGEST_FILE = 2**31 - 2**24
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how far its outputs were from those of the model on the sample."""
+    """What was written, and how far its outputs were from those of the model on the sample.
+
+    path: of the file.  inputs, outputs: name -> (dtype, shape).  operators: of ONNX that it needs.  data_path: the
+    file of the weights if they are apart.  difference: the largest; None if it was not run.
+
+    >>> import onnx
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> exported = to_onnx(Relu(4).initialize(X), "model.onnx", X)
+    >>> exported.inputs, exported.outputs, exported.operators
+    ({'X': ('float32', ('N', 3))}, {'Y': ('float32', ('N', 4))}, ('Gemm', 'Relu'))
+    """
 
     path: Path
     inputs: Dict[str, Tuple[str, Tuple[Dim, ...]]]  # name -> dtype and shape; a size that may vary is a name
@@ -50,6 +60,13 @@ def to_onnx(
     differs by more than 1e-4. ExportError also for layers that have no rule, read texts, belong to other frameworks
     or are not initialized: path of the layer, reason and way out. Then nothing is written. Graphs of more than 2 GB
     keep their weights in a second file, `path` + ".data", which must stay beside the first.
+
+    model: initialized.  path: to write to.  opset: of ONNX.  metadata: texts to keep in the file.
+
+    >>> import onnx
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> to_onnx(chain(Relu(4), Softmax(2)).initialize(X), "model.onnx", X).outputs
+    {'Y': ('float32', ('N', 2))}
     """
     onnx = _require_onnx()
     newest = onnx.defs.onnx_opset_version()
@@ -91,6 +108,13 @@ def split_features(model: Model) -> Tuple[Optional[Model], Model]:
 
     features is None if there are none. Both are made of the layers of the model, not of copies. ExportError if nothing
     is behind them, or if texts are read somewhere else.
+
+    model: a chain.
+
+    >>> from thinc.training.features import token_features
+    >>> features, rest = split_features(chain(token_features(), with_array(HashEmbed(4, 100, column=0))))
+    >>> features.name, rest.name
+    ('token_features', 'with_array(ints-getitem>>hashembed)')
     """
     from ..layers import chain
 

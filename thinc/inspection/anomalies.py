@@ -61,7 +61,15 @@ def _to_numpy(array: Any) -> Optional[numpy.ndarray]:
 
 @dataclass
 class LayerTrace:
-    """One call of a layer: what came in and went out, forward and backward."""
+    """One call of a layer: what came in and went out, forward and backward.
+
+    path, name, depth: where it is in the tree.  X, Y, dY, dX: in numbers.  grads: of the parameters, by name.
+
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> row = trace(Linear(2).initialize(X), X).rows[0]
+    >>> row.name, round(row.X.norm, 3), sorted(row.grads)
+    ('linear', 3.873, ['W', 'b'])
+    """
 
     path: str
     name: str
@@ -78,7 +86,17 @@ class LayerTrace:
 
 @dataclass
 class Trace:
-    """What `trace` returns: a row for each call in the order of the calls; prints as a table."""
+    """What `trace` returns: a row for each call in the order of the calls; prints as a table.
+
+    rows: one for each call.  first_bad: of them.  direction: "forward" or "backward".
+
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> model = chain(Relu(4, 3), Softmax(2, 4)).initialize()
+    >>> model.layers[0].set_param("b", numpy.array([0, numpy.nan, 0, 0], dtype="f"))
+    >>> found = trace(model, X)
+    >>> found.first_bad.name, found.direction
+    ('relu', 'forward')
+    """
 
     rows: List[LayerTrace]
     first_bad: Optional[LayerTrace] = None  # the layer that made the first NaN or inf
@@ -112,6 +130,13 @@ def trace(model: Model, X: Any, *, dY: Any = None, backward: bool = True) -> Tra
 
     dY: the gradient of the output; ones where it is not given. The gradients of the parameters are put back to what
     they were, dropout draws as in training, and an error of a layer is raised as ever.
+
+    model: initialized.  X: a batch.  backward: whether to run the backward pass.
+
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> found = trace(chain(Relu(4), Softmax(2)).initialize(X), X)
+    >>> len(found.rows), found.first_bad is None
+    (3, True)
     """
     watcher = _Tracer()
     with _kept_gradients(model), observed(model, watcher), numpy.errstate(all="ignore"):
@@ -127,6 +152,17 @@ def detect_anomaly(model: Model) -> Iterator[None]:
 
     Put it around a training loop to find where a NaN comes from; it slows the model down, since every array is looked
     at. Only calls of the thread that opened the block are watched.
+
+    model: to be watched.
+
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> model = chain(Relu(4, 3), Softmax(2, 4)).initialize()
+    >>> model.layers[1].set_param("W", numpy.full((2, 4), numpy.inf, dtype="f"))
+    >>> with detect_anomaly(model):
+    ...     Y = model.predict(X)
+    Traceback (most recent call last):
+        ...
+    FloatingPointError: ...
     """
     with observed(model, _Tracer(stop=True)):
         yield

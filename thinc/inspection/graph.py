@@ -16,9 +16,23 @@ IN_SERIES = {chain_forward, forward_normalized}
 
 
 def to_dot(model: Model, X: Any = None) -> str:
-    """The graph of a model as DOT text: layers as boxes, combinators as frames around theirs.
+    r"""The graph of a model as DOT text: layers as boxes, combinators as frames around theirs.
 
     Given a batch X, the arrows carry the shapes of what passes.
+
+    model: to draw.
+
+    >>> X = numpy.ones((5, 3), dtype="f")
+    >>> print(to_dot(Relu(4).initialize(X), X).rstrip())
+    digraph "relu" {
+      rankdir=TB; node [shape=box, style=rounded, fontname=Helvetica];
+      edge [fontname=Helvetica, fontsize=10];
+      input [label="X", shape=plaintext];
+      output [label="Y", shape=plaintext];
+      n [label="relu\nnO=4, nI=3"];
+      input -> n [label="(5, 3)"];
+      n -> output [label="(5, 4)"];
+    }
     """
     shapes = _shapes(model, X)
     tree = {place.position: place for place in places(model)}
@@ -37,6 +51,12 @@ def to_svg(model: Model, X: Any = None, path: Optional[Union[str, Path]] = None)
     """`to_dot` drawn as SVG by Graphviz' program `dot`; written to a file if a path is given.
 
     RuntimeError if the program is not installed.
+
+    model: to draw.  X: a batch.  path: to write to.
+
+    >>> import shutil
+    >>> model = chain(Relu(4, 3), Softmax(2, 4)).initialize()
+    >>> picture = to_svg(model) if shutil.which("dot") else None
     """
     program = shutil.which("dot")
     if program is None:

@@ -21,6 +21,12 @@ def plot_history(
 
     A run is the output folder of a training, its metrics.jsonl, or a list of dicts such as `Progress.history`; a dict
     gives them names. With a path the picture is written, SVG or PNG by its ending. ValueError if no run has a key.
+
+    runs, more: of which the curves are.  keys: panels.  path: to write to.
+
+    >>> import matplotlib
+    >>> history = [{"epoch": 1, "loss": 2.0, "score": 0.5}, {"epoch": 2, "loss": 1.0, "score": 0.75}]
+    >>> figure = plot_history({"first run": history}, path="run.svg")
     """
     named = dict(runs) if isinstance(runs, dict) else dict(map(_named, [runs, *more]))
     histories = {name: read_history(run) for name, run in named.items()}
@@ -48,6 +54,12 @@ def plot_schedule(schedules: Union[Any, Dict[str, Any]], steps: int = 1000, *, p
     """The values of a schedule, or of several by name, over the steps of a training; the figure.
 
     A `Schedule` is asked without being used up; of a list or an iterator the first values are taken.
+
+    schedules: one, or name -> schedule.  steps: how many.  path: to write to.
+
+    >>> import matplotlib
+    >>> rates = {"warm-up": warmup_linear(0.1, 100, 1000), "decay": decaying(0.1, 0.01)}
+    >>> figure = plot_schedule(rates, path="rates.svg")
     """
     named = schedules if isinstance(schedules, dict) else {getattr(schedules, "name", "schedule"): schedules}
     figure = _figure(6.0, 3.6)
@@ -61,7 +73,13 @@ def plot_schedule(schedules: Union[Any, Dict[str, Any]], steps: int = 1000, *, p
 
 
 def plot_confusion(matrix: Any, labels: Sequence[str], *, path: Optional[PathLike] = None) -> Any:
-    """Counts of (right label, given label) as a picture; each row is coloured by its shares. The figure."""
+    """Counts of (right label, given label) as a picture; each row is coloured by its shares. The figure.
+
+    matrix: counts (labels, labels).  labels: names.  path: to write to.
+
+    >>> import matplotlib
+    >>> figure = plot_confusion(numpy.array([[8, 2], [1, 9]]), ["cat", "dog"], path="confusion.svg")
+    """
     counts = numpy.asarray(matrix)
     if counts.shape != (len(labels), len(labels)):
         raise ValueError(f"plot_confusion: expected ({len(labels)}, {len(labels)}) for the labels, got {counts.shape}")

@@ -15,12 +15,25 @@ _SAMPLE = 1 << 16
 
 
 def write_archive(path: Path, parts: Mapping[str, bytes]) -> None:
-    """Replace the file as a whole or not at all."""
+    """Replace the file as a whole or not at all.
+
+    path: of the file.  parts: name -> bytes.
+
+    >>> write_archive(Path("run.bin"), {"labels.json": b"[]"})
+    >>> Path("run.bin").is_file()
+    True
+    """
     write_atomically(path, pack_archive(parts))
 
 
 def pack_archive(parts: Mapping[str, bytes]) -> memoryview:
-    """The bytes of the file. The same parts give the same bytes."""
+    """The bytes of the file. The same parts give the same bytes.
+
+    parts: name -> bytes.
+
+    >>> bytes(pack_archive({"labels.json": b"[]"})[:2])
+    b'PK'
+    """
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in parts.items():
@@ -31,7 +44,14 @@ def pack_archive(parts: Mapping[str, bytes]) -> memoryview:
 
 
 def read_archive(path: Path) -> Dict[str, bytes]:
-    """The parts. ValueError if the file is damaged or no archive."""
+    """The parts. ValueError if the file is damaged or no archive.
+
+    path: of the file.
+
+    >>> write_archive(Path("run.bin"), {"labels.json": b"[]"})
+    >>> read_archive(Path("run.bin"))
+    {'labels.json': b'[]'}
+    """
     data = path.read_bytes()
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:

@@ -20,7 +20,15 @@ _UNSAVED = ("score", "scores")  # of the end of an epoch only
 def save_checkpoint(
     path: Path, model: Model, optimizer: Optimizer, progress: Progress, about: Optional[Mapping[str, bytes]] = None
 ) -> None:
-    """Weights, optimizer, progress and random states; `about` is kept beside them, e.g. the config."""
+    """Weights, optimizer, progress and random states; `about` is kept beside them, e.g. the config.
+
+    path: of the file.  model, optimizer: whose state it is.  progress: where the run stands.
+
+    >>> model, optimizer = Linear(2, 3).initialize(), Adam()
+    >>> save_checkpoint(Path("checkpoint.bin"), model, optimizer, Progress(epoch=3))
+    >>> sorted(read_archive(Path("checkpoint.bin")))
+    ['model', 'optimizer', 'state']
+    """
     random_state: Any = numpy.random.get_state()
     state = {
         "keys": [[node.id, *(shim.id for shim in node.shims)] for node in model.walk()],
@@ -38,6 +46,13 @@ def load_checkpoint(
     """Set model, optimizer and the random states back to a checkpoint; returns its progress.
 
     Raises TrainingError if the file is not a checkpoint, or not one of this model.
+
+    path: of the file.  model, optimizer: made as those that were saved.  parts: of the file, if it is read already.
+
+    >>> model, optimizer = Linear(2, 3).initialize(), Adam()
+    >>> save_checkpoint(Path("checkpoint.bin"), model, optimizer, Progress(epoch=3))
+    >>> load_checkpoint(Path("checkpoint.bin"), model, optimizer).epoch
+    3
     """
     try:
         parts = parts or read_archive(path)

@@ -13,7 +13,12 @@ from .textfiles import Source
 
 @dataclass(frozen=True)
 class Code:
-    """A Python file."""
+    """A Python file.
+
+    name: the file, for messages.  text: what is in it.
+
+    >>> run_code(Code("mine.py", "from thinc.api import registry"))
+    """
 
     name: str
     text: str
@@ -28,7 +33,15 @@ class Code:
 
 
 def run_code(code: Optional[Code]) -> None:
-    """Run a file, so that it registers what it has. ConfigProblem, with file and line, if it fails."""
+    r"""Run a file, so that it registers what it has. ConfigProblem, with file and line, if it fails.
+
+    code: the file, or None for nothing.
+
+    >>> run_code(Code("mine.py", "x = 1\ny = x / 0"))
+    Traceback (most recent call last):
+        ...
+    thinc.training.errors.ConfigProblem: mine.py, line 2: ZeroDivisionError: division by zero
+    """
     if code is None:
         return
     name = f"thinc_code_{Path(code.name).stem}"

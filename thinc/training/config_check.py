@@ -53,7 +53,16 @@ class Problem(NamedTuple):
 
 @dataclass
 class Settled:
-    """A config, complete with its defaults, and what it describes."""
+    """A config, complete with its defaults, and what it describes.
+
+    config: complete.  corpus, model, optimizer, settings, loggers: what it describes.  code: the file of --code.
+
+    >>> import thinc.training
+    >>> ready = Path(thinc.training.__file__).parent / "configs" / "textcat.cfg"
+    >>> settled = settle(ready, {"corpus.path": "pets.csv"})
+    >>> settled.settings.batch_size, settled.corpus.unit
+    (64, 'texts')
+    """
 
     config: Config
     corpus: Corpus
@@ -68,6 +77,12 @@ def settle(path: Path, overrides: Dict[str, Any], name: str = "") -> Settled:
     """Read, check and resolve a config. Raises ConfigProblem with every problem found.
 
     name: what messages call it, by default its path.
+    path: of the config.  overrides: values in place of the file's, such as {"training.seed": 1}.
+
+    >>> settle(Path("no.cfg"), {})
+    Traceback (most recent call last):
+        ...
+    thinc.training.errors.ConfigProblem: there is no config no.cfg
     """
     try:
         text = Source.read(path).text()
@@ -77,7 +92,19 @@ def settle(path: Path, overrides: Dict[str, Any], name: str = "") -> Settled:
 
 
 def settle_config(text: str, name: str, overrides: Dict[str, Any]) -> Settled:
-    """The same for the text of a config."""
+    r"""The same for the text of a config.
+
+    text: of the config.  name: for messages.  overrides: as there.
+
+    >>> settle_config("[model]\n", "mine.cfg", {})
+    Traceback (most recent call last):
+        ...
+    thinc.training.errors.ConfigProblem: 4 problems:
+      mine.cfg: the section [corpus] is missing
+      mine.cfg, line 1: [model] names no function: it needs a line such as @layers = "..."
+      mine.cfg: the section [optimizer] is missing
+      mine.cfg: the section [training] is missing
+    """
     plain = _parse(text, name)
     _check_overrides(plain, overrides)
     config = _parse(text, name, overrides) if overrides else plain
@@ -122,7 +149,13 @@ def describe_model(path: Path, overrides: Dict[str, Any], name: str = "") -> Mod
 
 
 def one_line(error: BaseException) -> str:
-    """The text of an error on one line."""
+    r"""The text of an error on one line.
+
+    error: what was raised.
+
+    >>> one_line(KeyError("no such\nlayer"))
+    'no such layer'
+    """
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     text = " ".join(text.split()).replace("Config validation error ", "")
     return text or type(error).__name__
@@ -337,7 +370,13 @@ def _brief(value: Any) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A suggestion, or what there is."""
+    """A suggestion, or what there is.
+
+    name: what was written.  known: what there is.
+
+    >>> did_you_mean("learn_rat", ["learn_rate", "beta1"])
+    " Did you mean 'learn_rate'?"
+    """
     known = list(known)
     close: List[str] = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(sorted(known)[:20])}"

@@ -34,7 +34,13 @@ Row = Tuple[Any, Any]  # an input and its answer, as text
 
 @dataclass
 class Examples:
-    """Inputs and their answers, side by side."""
+    """Inputs and their answers, side by side.
+
+    X, Y: inputs and answers, as many of one as of the other.
+
+    >>> len(Examples(["meow", "woof"], numpy.array([0, 1])))
+    2
+    """
 
     X: Any
     Y: Any
@@ -45,7 +51,14 @@ class Examples:
 
 @dataclass
 class Data:
-    """A corpus that was read."""
+    """A corpus that was read.
+
+    train, dev: the two parts.  labels: names of the classes.  kind: of the answers.  held_out: how dev was chosen.
+
+    >>> pets = Examples(["meow", "woof"], numpy.array([0, 1]))
+    >>> Data(train=pets, dev=pets, labels=["cat", "dog"]).width
+    2
+    """
 
     train: Examples
     dev: Examples
@@ -78,7 +91,14 @@ class Data:
 
 @dataclass
 class Inputs:
-    """Raw input to label. `items` has a None for each blank line, so that lines out equal lines in."""
+    r"""Raw input to label. `items` has a None for each blank line, so that lines out equal lines in.
+
+    lines, at, column: a CoNLL-U file, to be given back with a column filled.  shown: the words of each item worth
+    showing.
+
+    >>> parse_texts(Source("input.txt", b"meow\n\nwoof\n")).items
+    ['meow', None, 'woof']
+    """
 
     items: Any
     lines: List[str] = field(default_factory=list)  # of a CoNLL-U file, to be given back with the column filled
@@ -89,7 +109,17 @@ class Inputs:
 
 @dataclass
 class Corpus:
-    """Where examples come from, and how to show an answer."""
+    r"""Where examples come from, and how to show an answer.
+
+    read: reads everything.  unit: what speed is counted in.  parse: raw input of a kind -> `Inputs`.  files: what
+    must be there.  rows: one file with answers.  kind: of the answers, one of "sequence", "class", "several",
+    "number".
+
+    >>> written = Path("pets.csv").write_text("text,category\nmeow,cat\nwoof,dog\npurr,cat\n")
+    >>> corpus = registry.datasets.get("csv_text.v1")("pets.csv", dev_path="pets.csv")
+    >>> corpus.kind, corpus.read().labels
+    ('class', ['cat', 'dog'])
+    """
 
     read: Callable[[], Data]
     unit: str  # what speed is counted in: words, texts, images
@@ -122,10 +152,18 @@ def corpus_of_rows(
     split_seed: int = 0,
     limit: int = 0,
 ) -> Corpus:
-    """A corpus from a function that reads one file.
+    r"""A corpus from a function that reads one file.
 
     dev_path: the held-out file; without it, a share of the training file is held out (see `hold_out`).
     limit: the first so many training examples alone, 0 for all.
+    rows: a file -> (input, answer) pairs.  kind: of the answers.  unit: what they are called.  parse: raw input ->
+    `Inputs`.  path: the training file.  held_out: the share.  split_seed: of the draw.
+
+    >>> def rows(path):
+    ...     return [tuple(line.split(": ")) for line in path.read_text().splitlines()]
+    >>> written = Path("pets.txt").write_text("meow: cat\nwoof: dog\n")
+    >>> corpus_of_rows(rows, "class", "texts", parse_texts, "pets.txt", "pets.txt").read().train
+    Examples(X=['meow', 'woof'], Y=array([0, 1], dtype=int32))
     """
     if not 0 < held_out < 1:
         raise DatasetError(f"held_out is {held_out}, expected a share between 0 and 1")
@@ -153,6 +191,12 @@ def hold_out(rows: List[Row], kind: str, share: float, seed: int) -> Tuple[List[
 
     Stratified: the rows are sorted by label (sentences by their commonest one), shuffled within, and every so-manyth
     is held out, so that each label has its share of both parts. What has a label of its own is trained on.
+
+    rows: (input, answer) pairs.  kind: of the answers.  share: to hold out.  seed: of the draw.
+
+    >>> train_rows, dev_rows, how = hold_out([(f"text {i}", "ab"[i % 2]) for i in range(10)], "class", 0.2, seed=0)
+    >>> len(train_rows), sorted(label for _, label in dev_rows)
+    (8, ['a', 'b'])
     """
     strata = [_stratum(answer, kind) for _, answer in rows]
     counts = Counter(strata)

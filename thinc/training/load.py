@@ -11,7 +11,13 @@ from .run import Run, load_run
 
 @dataclass
 class Trained:
-    """What was saved: the model, the config that built it, and all texts that were saved with it."""
+    """What was saved: the model, the config that built it, and all texts that were saved with it.
+
+    model, config, metadata: what the file holds.
+
+    >>> Trained(Softmax(2, 3).initialize(), Config()).predict(numpy.zeros((1, 3), dtype="f"))
+    array([[0.5, 0.5]], dtype=float32)
+    """
 
     model: Model
     config: Config
@@ -22,13 +28,22 @@ class Trained:
 
 
 def load(path: Union[str, Path], *, mmap: bool = True) -> Union[Run, Trained]:
-    """What `thinc train --output` wrote, as a `Run`: give its folder, or the model.bin in it (see `load_run`).
+    r"""What `thinc train --output` wrote, as a `Run`: give its folder, or the model.bin in it (see `load_run`).
 
     Or the model of a safetensors file whose metadata hold its config, as they do if it was saved by
     `model.to_safetensors(path, metadata={"config": config.to_str()})`.
 
     The layers that the config names must be registered, so import what registers them first. With `mmap` the weights
     are pages of the file, see `Model.from_safetensors`. ValueError if the file is damaged or has no config.
+
+    path: of the folder or file.
+
+    >>> model = chain(Relu(4, 3), Softmax(2, 4)).initialize()
+    >>> config = '[model]\n@layers = "chain.v1"\n[model.*.a]\n@layers = "Relu.v1"\nnO = 4\nnI = 3\n'
+    >>> config += '[model.*.b]\n@layers = "Softmax.v1"\nnO = 2\nnI = 4\n'
+    >>> model.to_safetensors("model.safetensors", metadata={"config": config})
+    >>> load("model.safetensors").model
+    <Model 'relu>>softmax': nO=2, nI=3, 26 parameters>
     """
     if Path(path).is_dir() or _is_run(Path(path)):
         return load_run(path)

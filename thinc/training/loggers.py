@@ -25,7 +25,14 @@ from .loop import Progress
 
 @dataclass
 class RunInfo:
-    """What a logger is told when a run starts."""
+    """What a logger is told when a run starts.
+
+    config, labels: of the run.  total, steps: of the whole, of an epoch.  unit, loss_name, score_name: words for
+    messages.  done: steps of a run that goes on.  summary: figures to show.
+
+    >>> RunInfo({}, ["cat", "dog"], total=100, steps=10, unit="texts", loss_name="loss", score_name="accuracy").done
+    0
+    """
 
     config: Dict[str, Any]
     labels: List[str]
@@ -39,7 +46,14 @@ class RunInfo:
 
 
 class Logger:
-    """The callbacks of a run; each does nothing until it is overridden."""
+    """The callbacks of a run; each does nothing until it is overridden.
+
+    >>> class Best(Logger):
+    ...     def end(self, progress):
+    ...         print(f"best: {progress.best_score}")
+    >>> Best().end(Progress(best_score=0.9))
+    best: 0.9
+    """
 
     def start(self, run: RunInfo) -> None:
         """Before the first step."""
@@ -55,13 +69,27 @@ class Logger:
 
 
 def shown_score(name: str, value: float) -> str:
-    """A share as a percentage, an error as a number."""
+    """A share as a percentage, an error as a number.
+
+    name: of the score.  value: what it is.
+
+    >>> shown_score("accuracy", 0.9512), shown_score("mean_absolute_error", 0.25)
+    ('accuracy 95.12 %', 'mean absolute error 0.25')
+    """
     word = name.replace("_", " ")
     return f"{word} {value:.4g}" if name == "r2" or "error" in name else f"{word} {100 * value:.2f} %"
 
 
 class Console(Logger):
-    """A line for each epoch; on a terminal, and in a notebook, a bar below them."""
+    """A line for each epoch; on a terminal, and in a notebook, a bar below them.
+
+    >>> console = Console()
+    >>> labels = ["cat", "dog"]
+    >>> console.start(RunInfo({}, labels, total=1, steps=1, unit="texts", loss_name="loss", score_name="accuracy"))
+    >>> console.epoch(Progress(loss=0.5, step=1, score=0.75))
+    epoch   1  loss 0.5000  accuracy 75.00 %  0 texts/s
+    >>> console.end(Progress())
+    """
 
     bar: Any = None
 

@@ -25,7 +25,15 @@ from .scores import LOWER_IS_BETTER, Scores, decode, default_score, score_answer
 
 @dataclass
 class Progress:
-    """Where a run stands."""
+    """Where a run stands.
+
+    epoch, step, steps: from 0; batches done in this epoch, and of a whole one.  items, seconds: trained on, and
+    spent, in all.  loss: of this epoch, a sum.  score, scores: of the held-out part, at the end of an epoch.
+    best_score, best_epoch: so far.  history: a dict for each epoch.
+
+    >>> Progress(loss=3.0, step=4, items=100, seconds=2.0).speed
+    50.0
+    """
 
     epoch: int = 0  # counted from 0
     step: int = 0  # batches done in this epoch; 0: the epoch before it is complete
@@ -52,7 +60,15 @@ class Progress:
 
 @dataclass
 class Settings:
-    """How long and in which portions to train: the block [training] of a config."""
+    """How long and in which portions to train: the block [training] of a config.
+
+    loss: of guesses and answers.  batch_size: examples a step.  max_epochs: at most.  patience: epochs without a
+    better score, 0 for ever.  seed: of all that is random.  score: which keeps the best; by default that of the kind
+    of answers.
+
+    >>> Settings(CategoricalCrossentropy(), batch_size=16).max_epochs
+    10
+    """
 
     loss: Loss
     batch_size: int = 32
@@ -77,6 +93,17 @@ def train(
     a loaded checkpoint to go on from there. Raises TrainingError if the loss is no longer a finite number.
 
     group: of several workers, which all run this loop, the `Sync` or `Sharded` of thinc.distributed.
+    model: initialized.  optimizer: that updates it.  data: to learn from.  settings: how long.
+
+    >>> X = numpy.random.normal(size=(200, 2)).astype("f")
+    >>> points = Examples(X, (X.sum(1) > 0).astype("i"))
+    >>> data = Data(points, points, ["below", "above"])
+    >>> model, settings = chain(Relu(8), Softmax()), Settings(CategoricalCrossentropy(), max_epochs=5)
+    >>> initialize(model, data)
+    >>> for progress in train(model, Adam(0.05), data, settings):
+    ...     pass
+    >>> len(progress.history), progress.best_score > 0.9
+    (5, True)
     """
     progress = progress or Progress()
     train_data, calculate_loss = data.train, settings.loss
@@ -118,7 +145,15 @@ def train(
 
 
 def backward(model: Model, examples: Examples, calculate_loss: Loss, indices: numpy.ndarray) -> float:
-    """Add the gradients of some of the examples to those of the model, if their loss, which is returned, is finite."""
+    """Add the gradients of some of the examples to those of the model, if their loss, which is returned, is finite.
+
+    calculate_loss: (guesses, answers) -> (gradient, loss).  indices: which examples.
+
+    >>> examples = Examples(numpy.eye(4, dtype="f"), numpy.array([0, 1, 0, 1]))
+    >>> model = Softmax(2, 4).initialize()
+    >>> backward(model, examples, CategoricalCrossentropy(), numpy.arange(4))
+    0.125
+    """
     X, Y = select(examples, indices)
     Yh, backprop = model.begin_update(X)
     d_loss, loss = calculate_loss(Yh, Y)
@@ -129,7 +164,13 @@ def backward(model: Model, examples: Examples, calculate_loss: Loss, indices: nu
 
 
 def is_finished(progress: Progress, settings: Settings) -> bool:
-    """Whether all epochs are done, or the score has not become better for `patience` epochs."""
+    """Whether all epochs are done, or the score has not become better for `patience` epochs.
+
+    progress: where the run stands.  settings: its limits.
+
+    >>> is_finished(Progress(epoch=10), Settings(CategoricalCrossentropy(), max_epochs=10))
+    True
+    """
     waited = progress.epoch - 1 - progress.best_epoch
     patient = not settings.patience or progress.best_epoch < 0 or waited < settings.patience
     return progress.epoch >= settings.max_epochs or not patient
@@ -152,7 +193,16 @@ def _history_entry(progress: Progress) -> Dict[str, Any]:
 
 
 def initialize(model: Model, data: Data, seed: int = 0) -> None:
-    """Give the model its parameters, their sizes taken from the first examples and the number of labels."""
+    """Give the model its parameters, their sizes taken from the first examples and the number of labels.
+
+    data: the corpus.  seed: of the weights.
+
+    >>> pets = Examples(numpy.eye(4, dtype="f"), numpy.array([0, 1, 0, 0]))
+    >>> model = chain(Relu(8), Softmax())
+    >>> initialize(model, Data(pets, pets, ["cat", "dog"]))
+    >>> model
+    <Model 'relu>>softmax': nO=2, nI=4, 58 parameters>
+    """
     fix_random_seed(seed)
     X, Y = select(data.train, numpy.arange(min(len(data.train), 32)))
     sample: Any = Y
@@ -164,13 +214,25 @@ def initialize(model: Model, data: Data, seed: int = 0) -> None:
 
 
 def shuffled_batches(n: int, settings: Settings, epoch: int) -> List[numpy.ndarray]:
-    """The numbers of the examples in each batch. The order depends on seed and epoch alone."""
+    """The numbers of the examples in each batch. The order depends on seed and epoch alone.
+
+    n: how many examples.  settings: batch size and seed.  epoch: from 0.
+
+    >>> [len(batch) for batch in shuffled_batches(10, Settings(CategoricalCrossentropy(), batch_size=4), epoch=0)]
+    [4, 4, 2]
+    """
     order = numpy.random.RandomState([settings.seed, epoch]).permutation(n)
     return [order[i : i + settings.batch_size] for i in range(0, n, settings.batch_size)]
 
 
 def select(examples: Examples, indices: numpy.ndarray) -> Tuple[Any, Any]:
-    """Some of the examples: arrays stay arrays, lists stay lists."""
+    """Some of the examples: arrays stay arrays, lists stay lists.
+
+    indices: which.
+
+    >>> select(Examples(["meow", "woof", "purr"], numpy.array([0, 1, 0])), numpy.array([2, 0]))
+    (['purr', 'meow'], array([0, 0]))
+    """
 
     def pick(values: Any) -> Any:
         if isinstance(values, numpy.ndarray):
@@ -181,12 +243,26 @@ def select(examples: Examples, indices: numpy.ndarray) -> Tuple[Any, Any]:
 
 
 def count_items(Y: Any, data: Data) -> int:
-    """Words if the answers label the items of sequences, else examples."""
+    """Words if the answers label the items of sequences, else examples.
+
+    Y: the answers.  data: says of which kind they are.
+
+    >>> pets = Examples(["meow", "woof"], numpy.array([0, 1]))
+    >>> count_items(pets.Y, Data(pets, pets, ["cat", "dog"]))
+    2
+    """
     return sum(len(y) for y in Y) if data.sequences else len(Y)
 
 
 def evaluate(model: Model, examples: Examples, data: Data, batch_size: int = 128) -> Scores:
-    """Score a model on examples, whose answers are of the kind and have the labels of `data`."""
+    """Score a model on examples, whose answers are of the kind and have the labels of `data`.
+
+    batch_size: of the predictions.
+
+    >>> pets = Examples(numpy.eye(4, dtype="f"), numpy.array([0, 1, 0, 0]))
+    >>> evaluate(Softmax(2, 4).initialize(), pets, Data(pets, pets, ["cat", "dog"])).values["accuracy"]
+    0.75
+    """
     guesses: List[Any] = []
     for i in range(0, len(examples), batch_size):
         X, _ = select(examples, numpy.arange(i, min(i + batch_size, len(examples))))
@@ -198,7 +274,13 @@ def evaluate(model: Model, examples: Examples, data: Data, batch_size: int = 128
 
 
 def predict_answers(model: Model, X: Any, kind: str) -> Any:
-    """The model's answers, one for each input: see `decode`."""
+    """The model's answers, one for each input: see `decode`.
+
+    X: a batch.  kind: of the answers.
+
+    >>> predict_answers(Softmax(2, 3).initialize(), numpy.eye(3, dtype="f"), "class")
+    array([0, 0, 0])
+    """
     scores: Any = model.predict(X)
     to_numpy = model.ops.to_numpy
     arrays = [to_numpy(item) for item in scores] if isinstance(scores, list) else to_numpy(scores)

@@ -101,7 +101,13 @@ def mean_squared_error() -> MeanSquaredError:
 
 
 def loss_name(loss: Any) -> str:
-    """What the number of a loss is called."""
+    """What the number of a loss is called.
+
+    loss: a `Loss`.
+
+    >>> loss_name(CategoricalCrossentropy())
+    'CategoricalCrossentropy'
+    """
     return getattr(loss, "name", type(loss).__name__)
 
 

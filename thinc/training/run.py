@@ -35,7 +35,14 @@ FORMAT = 1
 
 @dataclass
 class Run:
-    """A trained model, with all that it needs to be used."""
+    """A trained model, with all that it needs to be used.
+
+    model, labels, config, corpus: what was trained, on what.  kind: of the answers.  about: version, epoch, score.
+
+    >>> corpus = Corpus(read=lambda: None, unit="texts", parse=parse_texts)
+    >>> Run(Softmax(2, 3).initialize(), ["cat", "dog"], Config(), corpus, "class").predict(numpy.eye(3, dtype="f"))
+    ['cat', 'cat', 'cat']
+    """
 
     model: Model
     labels: List[str]
@@ -96,13 +103,41 @@ class Run:
 
 
 def save_run(folder: Path, model: Model, settled: Settled, data: Data, progress: Progress) -> None:
-    """Write the model with all that belongs to it in one step; then the copies for people."""
+    r"""Write the model with all that belongs to it in one step; then the copies for people.
+
+    folder: to write to.  model, settled, data, progress: as in `pack_run`.
+
+    >>> import thinc.training
+    >>> ready = Path(thinc.training.__file__).parent / "configs" / "textcat.cfg"
+    >>> written = Path("pets.csv").write_text("text,category\nmeow,cat\nwoof,dog\npurr,cat\nwuff,dog\n")
+    >>> settled = settle(ready, {"corpus.path": "pets.csv", "training.max_epochs": 3})
+    >>> data = settled.corpus.read()
+    >>> initialize(settled.model, data)
+    >>> for progress in train(settled.model, settled.optimizer, data, settled.settings):
+    ...     pass
+    >>> Path("pets").mkdir()
+    >>> save_run(Path("pets"), settled.model, settled, data, progress)
+    >>> load("pets").predict(["meow", "woof"])
+    ['cat', 'dog']
+    """
     for name, content in pack_run(model, settled, data, progress).items():
         write_atomically(folder / name, content)
 
 
 def pack_run(model: Model, settled: Settled, data: Data, progress: Progress) -> Dict[str, Any]:
-    """The files that `save_run` writes, name -> bytes, in their order: the model goes first."""
+    r"""The files that `save_run` writes, name -> bytes, in their order: the model goes first.
+
+    model: trained.  settled: the config.  data: that it was trained on.  progress: where the run stands.
+
+    >>> import thinc.training
+    >>> ready = Path(thinc.training.__file__).parent / "configs" / "textcat.cfg"
+    >>> written = Path("pets.csv").write_text("text,category\nmeow,cat\nwoof,dog\npurr,cat\nwuff,dog\n")
+    >>> settled = settle(ready, {"corpus.path": "pets.csv"})
+    >>> data = settled.corpus.read()
+    >>> initialize(settled.model, data)
+    >>> sorted(pack_run(settled.model, settled, data, Progress()))
+    ['config.cfg', 'labels.json', 'model.bin']
+    """
     about = {
         "format": FORMAT,
         "thinc": __version__,
@@ -149,6 +184,13 @@ def load_run(path: Union[str, Path], overrides: Optional[Dict[str, Any]] = None,
 
     overrides: of [corpus] alone, e.g. {"corpus.delimiter": ";"}: the model is what was trained.
     Raises TrainingError if the folder holds no trained model, or one that was damaged or changed.
+
+    path: of the folder or its model.bin.  code: a file to run in place of the one of --code.
+
+    >>> load_run("no/such/run")
+    Traceback (most recent call last):
+        ...
+    thinc.training.errors.TrainingError: There is no run no/such/run
     """
     path = Path(path)
     file = path / MODEL if path.is_dir() else path

@@ -16,7 +16,13 @@ from .errors import DatasetError
 
 @dataclass(frozen=True)
 class Source:
-    """The bytes of a file, or of standard input, and a name for messages."""
+    r"""The bytes of a file, or of standard input, and a name for messages.
+
+    name: for messages.  data: the bytes.
+
+    >>> Source("pets.csv.gz", "text\nmeow\n".encode()).lines()
+    ['text', 'meow']
+    """
 
     name: str
     data: bytes

@@ -88,9 +88,14 @@ def _split_words(text: str, tokenizer: Optional[Model]) -> List[str]:
 def parse_words(
     source: Source, kind: str, tokenizer: Optional[Model], word_column: int = 1, comments: bool = False, column: int = 3
 ) -> Inputs:
-    """Sentences to tag: CoNLL-U or columns by the name of the file, else raw text of a sentence a line.
+    r"""Sentences to tag: CoNLL-U or columns by the name of the file, else raw text of a sentence a line.
 
     kind: "text", "conllu" or "columns", whatever the name. column: the one of CoNLL-U that is predicted.
+    source: the file.  tokenizer: finds the words of raw text.  word_column: of columns.  comments: whether lines of
+    columns may begin with #.
+
+    >>> parse_words(Source("pets.tsv", b"the\tDET\ncat\tNOUN\n"), "columns", None).items
+    [['the', 'cat']]
     """
     known = {".conllu": "conllu", **dict.fromkeys(COLUMN_SUFFIXES, "columns")}
     refused = {".csv": "table", ".jsonl": "JSON", ".json": "JSON"}
