@@ -132,6 +132,9 @@ True
 """,
 }
 
+# Classes whose methods are on the page, too.
+WITH_MEMBERS = ("Model", "Ops", "Optimizer", "Schedule", "Shim")
+
 # Packages that an example may import and that need not be there.
 OPTIONAL = "torch tensorflow mxnet jax onnx onnxruntime cupy os_signpost matplotlib ray sklearn".split()
 
@@ -147,12 +150,26 @@ def names(page):
 def setup_of(module):
     """What every example of a module begins after."""
     lines = ["import numpy", "from pathlib import Path", "from thinc.api import *"]
-    return [*lines, f"from {module} import *"] if module != "thinc.api" else lines[::2]
+    return lines if module == "thinc.api" else [*lines, f"from {module} import *"]
 
 
-def text_of(module, name):
+def described():
+    """(module, name, object) of all that needs a description: what can be called, and the members of some classes."""
+    for page in PAGES:
+        for module, name in names(page):
+            found = getattr(importlib.import_module(module), name)
+            if callable(found):
+                yield module, name, found
+            for member in dir(found) if name in WITH_MEMBERS else ():
+                value = inspect.getattr_static(found, member)
+                value = getattr(value, "__func__", getattr(value, "fget", value))
+                if not member.startswith("_") and inspect.isfunction(value):
+                    yield module, f"{name}.{member}", value
+
+
+def text_of(name, found):
     """What a name says of itself."""
-    return inspect.cleandoc(TEXTS.get(name) or inspect.getdoc(getattr(importlib.import_module(module), name)) or "")
+    return inspect.cleandoc(TEXTS.get(name) or inspect.getdoc(found) or "")
 
 
 def write(folder):
@@ -172,13 +189,13 @@ def write(folder):
 
 def _entry(module, name):
     found = getattr(importlib.import_module(module), name)
-    members = ":members:\n:inherited-members:\n" if name in ("Model", "Ops", "Optimizer", "Schedule", "Shim") else ""
+    members = ":members:\n:inherited-members:\n" if name in WITH_MEMBERS else ""
     if inspect.isclass(found):
         directive = "autoclass"
     elif inspect.isroutine(found):
         directive = "autofunction"
     else:  # a value, such as None where a package is missing: nothing to read its type or text from
-        text = text_of(module, name) if callable(found) else f"Of type `{type(found).__name__}`."
+        text = text_of(name, found) if callable(found) else f"Of type `{type(found).__name__}`."
         return f"## {name}\n\n```{{eval-rst}}\n.. py:data:: {module}.{name}\n\n{_indent(text)}```\n"
     return f"## {name}\n\n```{{eval-rst}}\n.. {directive}:: {module}.{name}\n{_indent(members)}```\n"
 
@@ -198,17 +215,14 @@ def missing():
     for module in dict.fromkeys(module for module, _ in listed):
         everything = getattr(importlib.import_module(module), "__all__", ())
         yield from (f"{module}.{name}: has no page" for name in everything if (module, name) not in listed)
-    for module, name in sorted(listed):
-        found = getattr(importlib.import_module(module), name)
-        text = text_of(module, name)
-        if not callable(found):
-            continue
+    for _, name, found in described():
+        text = text_of(name, found)
         if not text:
             yield f"{name}: has no docstring"
         if ">>> " not in text:
             yield f"{name}: has no example"
         for argument in _arguments(found):
-            if not re.search(rf"\b{re.escape(argument)}\b", text):
+            if argument not in ("self", "cls") and not re.search(rf"\b{re.escape(argument)}\b", text):
                 yield f"{name}: says nothing of {argument}"
 
 
@@ -220,12 +234,10 @@ def _arguments(found):
 
 
 def examples(chosen=()):
-    """(name, its module, the doctest) of each public name that has an example."""
-    for page in PAGES:
-        for module, name in names(page):
-            text = text_of(module, name)
-            if (not chosen or name in chosen) and callable(getattr(importlib.import_module(module), name)):
-                yield name, module, doctest.DocTestParser().get_doctest(text, {}, name, None, None)
+    """(name, its module, the doctest) of all that needs a description."""
+    for module, name, found in described():
+        if not chosen or name in chosen:
+            yield name, module, doctest.DocTestParser().get_doctest(text_of(name, found), {}, name, None, None)
 
 
 def needs(test):

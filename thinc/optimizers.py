@@ -278,7 +278,15 @@ class Optimizer:
     # ------------------------------------------------------------------- schedules
 
     def step_schedules(self) -> None:
-        """Take the next value of each schedule; call it once per batch."""
+        """Take the next value of each schedule; call it once per batch.
+
+        >>> optimizer = Adam(decaying(0.1, 1.0))
+        >>> optimizer.learn_rate
+        0.1
+        >>> optimizer.step_schedules()
+        >>> optimizer.learn_rate
+        0.05
+        """
         values: Dict[str, Any] = {}
         for name, schedule in self.schedules.items():
             try:
@@ -298,7 +306,13 @@ class Optimizer:
 
     @property
     def step(self) -> int:
-        """How often step_schedules() was called."""
+        """How often step_schedules() was called.
+
+        >>> optimizer = Adam(decaying(0.1, 1.0))
+        >>> optimizer.step_schedules()
+        >>> optimizer.step
+        1
+        """
         return self._step
 
     @property
@@ -307,6 +321,13 @@ class Optimizer:
 
         Assign a score (higher is better) after each evaluation: schedules such as
         `plateau` react to it, at once.
+
+        >>> optimizer = Adam(plateau(1, 0.5, constant(0.1)))
+        >>> for score in (0.8, 0.8):
+        ...     optimizer.step_schedules()
+        ...     optimizer.last_score = score
+        >>> optimizer.learn_rate
+        0.05
         """
         return self._last_score
 
@@ -356,6 +377,13 @@ class Optimizer:
 
         The same as calling the optimizer for each of them, in one call of the backend.
         Returns the weights, other arrays where a subclass makes such in `__call__`.
+
+        parameters: these triples.
+
+        >>> W, b = numpy.ones(2, dtype="f"), numpy.zeros(1, dtype="f")
+        >>> updated = SGD(0.1).update_all([((1, "W"), W, W / 2), ((1, "b"), b, b + 1)])
+        >>> W, b
+        (array([0.95, 0.95], dtype=float32), array([-0.1], dtype=float32))
         """
         if type(self).__call__ is not Optimizer.__call__:
             return [self(*parameter)[0] for parameter in parameters]
@@ -387,12 +415,21 @@ class Optimizer:
     # ----------------------------------------------------------------- moving, state
 
     def to_gpu(self, gpu_id: int = 0) -> None:
-        """Move the moments and averages to a GPU, as `Model.to_gpu` does the model."""
+        """Move the moments and averages to a GPU, as `Model.to_gpu` does the model.
+
+        gpu_id: which one.
+
+        >>> import cupy
+        >>> Adam(0.1).to_gpu()
+        """
         compat.require_cupy("Optimizer.to_gpu")
         self._map_arrays(CupyOps(device_id=gpu_id).asarray)
 
     def to_cpu(self) -> None:
-        """Move the moments and averages to the CPU."""
+        """Move the moments and averages to the CPU.
+
+        >>> Adam(0.1).to_cpu()
+        """
         self._map_arrays(lambda array: get_array_ops(array).to_numpy(array))
 
     def _map_arrays(self, convert: Callable[[Any], Any]) -> None:
@@ -433,6 +470,9 @@ class Optimizer:
 
         The settings (which schedules there are, use_radam, ...) are not in it: it is
         loaded into an optimizer that was made with the same arguments.
+
+        >>> Adam(0.1).from_bytes(Adam(0.1).to_bytes()).learn_rate
+        0.1
         """
         schedules = {
             name: schedule.get_state() if isinstance(schedule, Schedule) else {}
@@ -451,11 +491,26 @@ class Optimizer:
         return compat.srsly.msgpack_dumps(message)
 
     def to_disk(self, path: Union[Path, str]) -> None:
-        """Write `to_bytes()` to a file, which is replaced as a whole or not at all."""
+        """Write `to_bytes()` to a file, which is replaced as a whole or not at all.
+
+        path: of the file.
+
+        >>> Adam(0.1).to_disk("optimizer.bin")
+        >>> Adam(0.1).from_disk("optimizer.bin").learn_rate
+        0.1
+        """
         write_atomically(path, self.to_bytes())
 
     def from_disk(self, path: Union[Path, str], *, rename: Optional[Callable[[KeyT], KeyT]] = None) -> "Optimizer":
-        """`from_bytes` of what `to_disk` wrote."""
+        """`from_bytes` of what `to_disk` wrote.
+
+        path: of the file.  rename: as there.
+
+        >>> optimizer = Adam(decaying(0.1, 1.0))
+        >>> optimizer.to_disk("optimizer.bin")
+        >>> Adam(decaying(0.1, 1.0)).from_disk("optimizer.bin").step
+        0
+        """
         source = Path(path) if isinstance(path, str) else path
         with source.open("rb") as file:
             return self.from_bytes(file.read(), rename=rename)
@@ -470,6 +525,13 @@ class Optimizer:
         step, so give a fresh one. Raises ValueError if it is past that step already,
         if other attributes have schedules here, or for data that is no state of an
         optimizer like this one; it is then as it was.
+
+        bytes_data: of `to_bytes`.
+
+        >>> optimizer = Adam(decaying(0.1, 1.0))
+        >>> optimizer.step_schedules()
+        >>> Adam(decaying(0.1, 1.0)).from_bytes(optimizer.to_bytes()).step
+        1
         """
         state = State(bytes_data, self.schedules, rename)
         state.check_against(self)

@@ -4,6 +4,8 @@ A `Schedule` is read in two ways. As a function, `schedule(step)`, it has a valu
 any step and no memory. As an iterator, `next(schedule)`, it counts for itself; this is
 what `Optimizer.step_schedules` and `Ops.minibatch` use. The two agree except where a
 docstring says otherwise.
+
+Over 500 lines: the schedules are short, and each shows its values.
 """
 
 import math
@@ -67,7 +69,11 @@ class Schedule(Generic[OutT]):
 
     @property
     def attrs(self) -> Dict[str, Any]:
-        """Settings and state of the schedule; the dict can be changed."""
+        """Settings and state of the schedule; the dict can be changed.
+
+        >>> decaying(0.1, 1.0).attrs
+        {'base_rate': 0.1, 'decay': 1.0, 't': 0}
+        """
         return self._attrs
 
     def __iter__(self) -> Iterator[OutT]:
@@ -77,13 +83,27 @@ class Schedule(Generic[OutT]):
         return self.advance()
 
     def advance(self, **extra: Any) -> OutT:
-        """next(self), with the keyword arguments that a schedule function may read."""
+        """next(self), with the keyword arguments that a schedule function may read.
+
+        extra: what the function reads.
+
+        >>> rates = decaying(0.1, 1.0)
+        >>> rates.advance(), rates.advance()
+        (0.1, 0.05)
+        """
         value = self._value(self._position, False, extra)
         self._position += 1
         return value
 
     def refresh(self, **extra: Any) -> OutT:
-        """The value that next() gave last, under new keyword arguments."""
+        """The value that next() gave last, under new keyword arguments.
+
+        extra: what the function reads.
+
+        >>> rates = decaying(0.1, 1.0)
+        >>> next(rates), rates.refresh()
+        (0.1, 0.1)
+        """
         if self._position == 0:
             raise ValueError(f"{self.name}: refresh() needs a next() before it")
         return self._value(self._position - 1, True, extra)
@@ -97,6 +117,12 @@ class Schedule(Generic[OutT]):
         """self(start), self(start + step_size), ... without end.
 
         `extra` goes to each call. ValueError if start or step_size is negative.
+
+        start: the first step.  step_size: between two.
+
+        >>> from itertools import islice
+        >>> list(islice(compounding(1, 100, 2).to_generator(start=2), 4))
+        [4.0, 8.0, 16.0, 32.0]
         """
         if start < 0 or step_size < 0:
             raise ValueError(
@@ -111,7 +137,13 @@ class Schedule(Generic[OutT]):
             step += step_size
 
     def get_state(self) -> Dict[str, Any]:
-        """What next() has done so far, as plain values: for checkpoints."""
+        """What next() has done so far, as plain values: for checkpoints.
+
+        >>> rates = decaying(0.1, 1.0)
+        >>> first, second = next(rates), next(rates)
+        >>> rates.get_state()
+        {'position': 2}
+        """
         state: Dict[str, Any] = {"position": self._position}
         if "state" in self._attrs:
             state["state"] = dict(self._attrs["state"])
@@ -121,7 +153,13 @@ class Schedule(Generic[OutT]):
         return state
 
     def check_state(self, state: Any) -> None:
-        """ValueError if this is no state that `get_state` of a schedule built alike gave."""
+        """ValueError if this is no state that `get_state` of a schedule built alike gave.
+
+        state: of `get_state`.
+
+        >>> rates = decaying(0.1, 1.0)
+        >>> rates.check_state(rates.get_state())
+        """
         here = self.get_state()
         if not isinstance(state, Mapping) or set(state) != set(here):
             raise ValueError(f"{self.name}: expected a state with {sorted(here)}, got {state!s:.80}")
@@ -145,6 +183,15 @@ class Schedule(Generic[OutT]):
 
         A plain generator inside it can only be run forward to that place, so it has
         to be fresh. ValueError, with nothing changed, for the state of another schedule.
+
+        state: of `get_state`.
+
+        >>> rates = decaying(0.1, 1.0)
+        >>> first, second = next(rates), next(rates)
+        >>> resumed = decaying(0.1, 1.0)
+        >>> resumed.set_state(rates.get_state())
+        >>> next(resumed) == next(rates)
+        True
         """
         self.check_state(state)
         self._position = state["position"]

@@ -20,6 +20,8 @@ signature: X, Y or both.
     mish                  threshold                           X
     sigmoid                                                   Y
     dsigmoid, dtanh, erf, sechsq                              no backward
+
+Over 500 lines: two short methods for each activation, each with an example.
 """
 
 import math
@@ -261,10 +263,26 @@ class ActivationOps:
         return _store(dY, dX) if inplace else dX
 
     def relu(self, X: Floats2d, inplace: bool = False) -> Floats2d:
-        """max(x, 0)."""
+        """max(x, 0).
+
+        X: any array of floats.  inplace: write over X.
+
+        >>> ops = NumpyOps()
+        >>> ops.relu(ops.asarray1f([-2, 0, 2])).round(3)
+        array([0., 0., 2.], dtype=float32)
+        """
         return self._forward("relu", X, (), inplace)
 
     def backprop_relu(self, dY: Floats2d, Y: Floats2d, inplace: bool = False) -> Floats2d:
+        """dX = dY times 1 where Y is above 0, else 0.
+
+        dY: the gradient of the output.  Y: what came out.  inplace: write over dY.
+
+        >>> ops = NumpyOps()
+        >>> dY, X = ops.asarray1f([1, 1, 1]), ops.asarray1f([-2, 0.5, 2])
+        >>> ops.backprop_relu(dY, ops.relu(X)).round(3)
+        array([0., 1., 1.], dtype=float32)
+        """
         return self._backward("relu", dY, None, Y, (), inplace)
 
     def clipped_linear(
@@ -276,7 +294,14 @@ class ActivationOps:
         max_val: float = 1.0,
         inplace: bool = False,
     ) -> FloatsXdT:
-        """min(max(slope * x + offset, min_val), max_val)."""
+        """min(max(slope * x + offset, min_val), max_val).
+
+        X: any array of floats.  slope, offset, min_val, max_val: the line and its ends.  inplace: write over X.
+
+        >>> ops = NumpyOps()
+        >>> ops.clipped_linear(ops.asarray1f([-2, 0, 2]), slope=0.5).round(3)
+        array([0., 0., 1.], dtype=float32)
+        """
         params = (slope, offset, min_val, max_val)
         return self._forward("clipped_linear", X, params, inplace)
 
@@ -290,102 +315,315 @@ class ActivationOps:
         max_val: float = 1.0,
         inplace: bool = False,
     ) -> FloatsXdT:
+        """dX = dY times slope where the line is between its ends, else 0.
+
+        dY: the gradient of the output.  X: what went in.  slope, offset, min_val, max_val: as there.
+        inplace: write over dY.
+
+        >>> ops = NumpyOps()
+        >>> dY, X = ops.asarray1f([1, 1, 1]), ops.asarray1f([-2, 0.5, 2])
+        >>> ops.backprop_clipped_linear(dY, X).round(3)
+        array([0., 1., 0.], dtype=float32)
+        """
         params = (slope, offset, min_val, max_val)
         return self._backward("clipped_linear", dY, X, None, params, inplace)
 
     def relu_k(self, X: FloatsXdT, n: float = 6.0, inplace: bool = False) -> FloatsXdT:
-        """min(max(x, 0), n)."""
+        """min(max(x, 0), n).
+
+        X: any array of floats.  n: the largest value.  inplace: write over X.
+
+        >>> ops = NumpyOps()
+        >>> ops.relu_k(ops.asarray1f([-2, 0, 2]), n=1).round(3)
+        array([0., 0., 1.], dtype=float32)
+        """
         return self.clipped_linear(X, max_val=n, inplace=inplace)
 
     def backprop_relu_k(self, dY: FloatsXdT, X: FloatsXdT, n: float = 6.0, inplace: bool = False) -> FloatsXdT:
+        """dX = dY times 1 where 0 < x < n, else 0.
+
+        dY: the gradient of the output.  X: what went in.  n: as there.  inplace: write over dY.
+
+        >>> ops = NumpyOps()
+        >>> dY, X = ops.asarray1f([1, 1, 1]), ops.asarray1f([-2, 0.5, 2])
+        >>> ops.backprop_relu_k(dY, X).round(3)
+        array([0., 1., 1.], dtype=float32)
+        """
         return self.backprop_clipped_linear(dY, X, max_val=n, inplace=inplace)
 
     def hard_sigmoid(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
-        """min(max(0.2 x + 0.5, 0), 1)."""
+        """min(max(0.2 x + 0.5, 0), 1).
+
+        X: any array of floats.  inplace: write over X.
+
+        >>> ops = NumpyOps()
+        >>> ops.hard_sigmoid(ops.asarray1f([-2, 0, 2])).round(3)
+        array([0.1, 0.5, 0.9], dtype=float32)
+        """
         return self.clipped_linear(X, slope=0.2, offset=0.5, inplace=inplace)
 
     def backprop_hard_sigmoid(self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """dX = dY times 0.2 where |x| < 2.5, else 0.
+
+        dY: the gradient of the output.  X: what went in.  inplace: write over dY.
+
+        >>> ops = NumpyOps()
+        >>> dY, X = ops.asarray1f([1, 1, 1]), ops.asarray1f([-2, 0.5, 2])
+        >>> ops.backprop_hard_sigmoid(dY, X).round(3)
+        array([0.2, 0.2, 0.2], dtype=float32)
+        """
         return self.backprop_clipped_linear(dY, X, slope=0.2, offset=0.5, inplace=inplace)
 
     def hard_tanh(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
-        """min(max(x, -1), 1)."""
+        """min(max(x, -1), 1).
+
+        X: any array of floats.  inplace: write over X.
+
+        >>> ops = NumpyOps()
+        >>> ops.hard_tanh(ops.asarray1f([-2, 0, 2])).round(3)
+        array([-1.,  0.,  1.], dtype=float32)
+        """
         return self.clipped_linear(X, min_val=-1.0, max_val=1.0, inplace=inplace)
 
     def backprop_hard_tanh(self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """dX = dY times 1 where |x| < 1, else 0.
+
+        dY: the gradient of the output.  X: what went in.  inplace: write over dY.
+
+        >>> ops = NumpyOps()
+        >>> dY, X = ops.asarray1f([1, 1, 1]), ops.asarray1f([-2, 0.5, 2])
+        >>> ops.backprop_hard_tanh(dY, X).round(3)
+        array([0., 1., 0.], dtype=float32)
+        """
         return self.backprop_clipped_linear(dY, X, min_val=-1.0, max_val=1.0, inplace=inplace)
 
     def swish(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
-        """x * sigmoid(x)."""
+        """x * sigmoid(x).
+
+        X: any array of floats.  inplace: write over X.
+
+        >>> ops = NumpyOps()
+        >>> ops.swish(ops.asarray1f([-2, 0, 2])).round(3)
+        array([-0.238,  0.   ,  1.762], dtype=float32)
+        """
         return self._forward("swish", X, (), inplace)
 
     def backprop_swish(self, dY: FloatsXdT, X: FloatsXdT, Y: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """dX = dY times the derivative of `swish`, from X and Y.
+
+        dY: the gradient of the output.  X: what went in.  Y: what came out.  inplace: write over dY.
+
+        >>> ops = NumpyOps()
+        >>> dY, X = ops.asarray1f([1, 1, 1]), ops.asarray1f([-2, 0.5, 2])
+        >>> ops.backprop_swish(dY, X, ops.swish(X)).round(3)
+        array([-0.091,  0.74 ,  1.091], dtype=float32)
+        """
         return self._backward("swish", dY, X, Y, (), inplace)
 
     def hard_swish(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
-        """x * hard_sigmoid(x)."""
+        """x * hard_sigmoid(x).
+
+        X: any array of floats.  inplace: write over X.
+
+        >>> ops = NumpyOps()
+        >>> ops.hard_swish(ops.asarray1f([-2, 0, 2])).round(3)
+        array([-0.2,  0. ,  1.8], dtype=float32)
+        """
         return self._forward("hard_swish", X, (), inplace)
 
     def backprop_hard_swish(self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """dX = dY times the derivative of `hard_swish` at X.
+
+        dY: the gradient of the output.  X: what went in.  inplace: write over dY.
+
+        >>> ops = NumpyOps()
+        >>> dY, X = ops.asarray1f([1, 1, 1]), ops.asarray1f([-2, 0.5, 2])
+        >>> ops.backprop_hard_swish(dY, X).round(3)
+        array([-0.3,  0.7,  1.3], dtype=float32)
+        """
         return self._backward("hard_swish", dY, X, None, (), inplace)
 
     def hard_swish_mobilenet(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
-        """x * relu_k(x + 3, 6) / 6."""
+        """x * relu_k(x + 3, 6) / 6.
+
+        X: any array of floats.  inplace: write over X.
+
+        >>> ops = NumpyOps()
+        >>> ops.hard_swish_mobilenet(ops.asarray1f([-2, 0, 2])).round(3)
+        array([-0.333,  0.   ,  1.667], dtype=float32)
+        """
         return self._forward("hard_swish_mobilenet", X, (), inplace)
 
     def backprop_hard_swish_mobilenet(self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """dX = dY times the derivative of `hard_swish_mobilenet` at X.
+
+        dY: the gradient of the output.  X: what went in.  inplace: write over dY.
+
+        >>> ops = NumpyOps()
+        >>> dY, X = ops.asarray1f([1, 1, 1]), ops.asarray1f([-2, 0.5, 2])
+        >>> ops.backprop_hard_swish_mobilenet(dY, X).round(3)
+        array([-0.167,  0.667,  1.167], dtype=float32)
+        """
         return self._backward("hard_swish_mobilenet", dY, X, None, (), inplace)
 
     def dish(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
-        """x/2 * (x / sqrt(1 + x^2) + 1)."""
+        """x/2 * (x / sqrt(1 + x^2) + 1).
+
+        X: any array of floats.  inplace: write over X.
+
+        >>> ops = NumpyOps()
+        >>> ops.dish(ops.asarray1f([-2, 0, 2])).round(3)
+        array([-0.106,  0.   ,  1.894], dtype=float32)
+        """
         return self._forward("dish", X, (), inplace)
 
     def backprop_dish(self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """dX = dY times the derivative of `dish` at X.
+
+        dY: the gradient of the output.  X: what went in.  inplace: write over dY.
+
+        >>> ops = NumpyOps()
+        >>> dY, X = ops.asarray1f([1, 1, 1]), ops.asarray1f([-2, 0.5, 2])
+        >>> ops.backprop_dish(dY, X).round(3)
+        array([-0.037,  0.902,  1.037], dtype=float32)
+        """
         return self._backward("dish", dY, X, None, (), inplace)
 
     def gelu(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
-        """x * Phi(x), Phi the distribution function of the standard normal."""
+        """x * Phi(x), Phi the distribution function of the standard normal.
+
+        X: any array of floats.  inplace: write over X.
+
+        >>> ops = NumpyOps()
+        >>> ops.gelu(ops.asarray1f([-2, 0, 2])).round(3)
+        array([-0.046,  0.   ,  1.954], dtype=float32)
+        """
         return self._forward("gelu", X, (), inplace)
 
     def backprop_gelu(self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """dX = dY times the derivative of `gelu` at X.
+
+        dY: the gradient of the output.  X: what went in.  inplace: write over dY.
+
+        >>> ops = NumpyOps()
+        >>> dY, X = ops.asarray1f([1, 1, 1]), ops.asarray1f([-2, 0.5, 2])
+        >>> ops.backprop_gelu(dY, X).round(3)
+        array([-0.085,  0.867,  1.085], dtype=float32)
+        """
         return self._backward("gelu", dY, X, None, (), inplace)
 
     def gelu_approx(self, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
-        """gelu with Phi approximated by a tanh."""
+        """gelu with Phi approximated by a tanh.
+
+        X: any array of floats.  inplace: write over X.
+
+        >>> ops = NumpyOps()
+        >>> ops.gelu_approx(ops.asarray1f([-2, 0, 2])).round(3)
+        array([-0.045,  0.   ,  1.955], dtype=float32)
+        """
         return self._forward("gelu_approx", X, (), inplace)
 
     def backprop_gelu_approx(self, dY: FloatsXdT, X: FloatsXdT, inplace: bool = False) -> FloatsXdT:
+        """dX = dY times the derivative of `gelu_approx` at X.
+
+        dY: the gradient of the output.  X: what went in.  inplace: write over dY.
+
+        >>> ops = NumpyOps()
+        >>> dY, X = ops.asarray1f([1, 1, 1]), ops.asarray1f([-2, 0.5, 2])
+        >>> ops.backprop_gelu_approx(dY, X).round(3)
+        array([-0.086,  0.867,  1.086], dtype=float32)
+        """
         return self._backward("gelu_approx", dY, X, None, (), inplace)
 
     def mish(self, X: FloatsXdT, threshold: float = 20.0, inplace: bool = False) -> FloatsXdT:
-        """x * tanh(log(1 + e^x)); x itself where x >= threshold."""
+        """x * tanh(log(1 + e^x)); x itself where x >= threshold.
+
+        X: any array of floats.  inplace: write over X.  threshold: where it is straight.
+
+        >>> ops = NumpyOps()
+        >>> ops.mish(ops.asarray1f([-2, 0, 2])).round(3)
+        array([-0.253,  0.   ,  1.944], dtype=float32)
+        """
         return self._forward("mish", X, (threshold,), inplace)
 
     def backprop_mish(self, dY: FloatsXdT, X: Floats2d, threshold: float = 20.0, inplace: bool = False) -> FloatsXdT:
+        """dX = dY times the derivative of `mish` at X.
+
+        dY: the gradient of the output.  X: what went in.  threshold: as there.  inplace: write over dY.
+
+        >>> ops = NumpyOps()
+        >>> dY, X = ops.asarray1f([1, 1, 1]), ops.asarray1f([-2, 0.5, 2])
+        >>> ops.backprop_mish(dY, X).round(3)
+        array([-0.108,  0.886,  1.069], dtype=float32)
+        """
         return self._backward("mish", dY, X, None, (threshold,), inplace)
 
     def sigmoid(self, X: FloatsXdT, *, inplace: bool = False) -> FloatsXdT:
-        """1 / (1 + e^-x), x clipped to [-20, 20]."""
+        """1 / (1 + e^-x), x clipped to [-20, 20].
+
+        X: any array of floats.  inplace: write over X.
+
+        >>> ops = NumpyOps()
+        >>> ops.sigmoid(ops.asarray1f([-2, 0, 2])).round(3)
+        array([0.119, 0.5  , 0.881], dtype=float32)
+        """
         return self._forward("sigmoid", X, (), inplace)
 
     def backprop_sigmoid(self, dY: FloatsXdT, Y: FloatsXdT, *, inplace: bool = False) -> FloatsXdT:
-        """dY * y * (1 - y).  In place it is Y, not dY, that is overwritten."""
+        """dY * y * (1 - y).  In place it is Y, not dY, that is overwritten.
+
+        dY: the gradient of the output.  Y: what came out.  inplace: write over Y.
+
+        >>> ops = NumpyOps()
+        >>> Y = ops.sigmoid(ops.asarray1f([-2, 0, 2]))
+        >>> ops.backprop_sigmoid(ops.asarray1f([1, 1, 1]), Y).round(3)
+        array([0.105, 0.25 , 0.105], dtype=float32)
+        """
         dX = self._backward("sigmoid", dY, None, Y, (), False)
         return _store(Y, dX) if inplace else dX
 
     def dsigmoid(self, Y: FloatsXdT, *, inplace: bool = False) -> FloatsXdT:
-        """The derivative of sigmoid, from its output: y * (1 - y)."""
+        """The derivative of sigmoid, from its output: y * (1 - y).
+
+        Y: what came out.  inplace: write over Y.
+
+        >>> ops = NumpyOps()
+        >>> ops.dsigmoid(ops.asarray1f([0.1, 0.5, 0.9])).round(3)
+        array([0.09, 0.25, 0.09], dtype=float32)
+        """
         return self._forward("dsigmoid", Y, (), inplace)
 
     def dtanh(self, Y: FloatsXdT, *, inplace: bool = False) -> FloatsXdT:
-        """The derivative of tanh, from its output: 1 - y^2."""
+        """The derivative of tanh, from its output: 1 - y^2.
+
+        Y: what came out.  inplace: write over Y.
+
+        >>> ops = NumpyOps()
+        >>> ops.dtanh(ops.asarray1f([-0.5, 0, 0.5])).round(3)
+        array([0.75, 1.  , 0.75], dtype=float32)
+        """
         return self._forward("dtanh", Y, (), inplace)
 
     def erf(self, X: FloatsXdT) -> FloatsXdT:
-        """The error function."""
+        """The error function.
+
+        X: any array of floats.
+
+        >>> ops = NumpyOps()
+        >>> ops.erf(ops.asarray1f([-2, 0, 2])).round(3)
+        array([-0.995,  0.   ,  0.995], dtype=float32)
+        """
         return self._forward("erf", X)
 
     def sechsq(self, X: FloatsXdT) -> FloatsXdT:
-        """1 / cosh(x)^2, x clipped to [-20, 20]."""
+        """1 / cosh(x)^2, x clipped to [-20, 20].
+
+        X: any array of floats.
+
+        >>> ops = NumpyOps()
+        >>> ops.sechsq(ops.asarray1f([-2, 0, 2])).round(3)
+        array([0.071, 1.   , 0.071], dtype=float32)
+        """
         return self._forward("sechsq", X)
 
     # Dropout
@@ -394,6 +632,11 @@ class ActivationOps:
         """float32: 0 with probability drop, else 1 / (1 - drop), so that the mean is 1.
 
         Draws from the global random state of the array module.
+
+        shape: of the mask.  drop: None for 0.
+
+        >>> NumpyOps().get_dropout_mask((6,), 0.5)
+        array([2., 2., 2., 2., 0., 2.], dtype=float32)
         """
         if drop is not None and drop != drop:
             raise ValueError("get_dropout_mask: expected a rate, got NaN")

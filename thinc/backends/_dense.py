@@ -18,7 +18,14 @@ class DenseOps(NormOps):
     def gemm(
         self, x: Floats2d, y: Floats2d, out: Optional[Floats2d] = None, trans1: bool = False, trans2: bool = False
     ) -> Floats2d:
-        """x @ y, each transposed on request, in out if given."""
+        """x @ y, each transposed on request, in out if given.
+
+        x, y: matrices.  out: to write to.  trans1, trans2: whether to transpose x, y.
+
+        >>> ops = NumpyOps()
+        >>> ops.gemm(ops.asarray2f([[1, 2]]), ops.asarray2f([[3, 4]]), trans2=True)
+        array([[11.]], dtype=float32)
+        """
         check_matrices(x, y)
         a, b = as_floats(x), as_floats(y)
         a, b = (a.T if trans1 else a), (b.T if trans2 else b)
@@ -35,7 +42,12 @@ class DenseOps(NormOps):
         return out
 
     def affine(self, X: Floats2d, W: Floats2d, b: Floats1d) -> Floats2d:
-        """Y = X W^T + b.  X (N, I), W (O, I), b (O,) -> Y (N, O)."""
+        """Y = X W^T + b.  X (N, I), W (O, I), b (O,) -> Y (N, O).
+
+        >>> ops = NumpyOps()
+        >>> ops.affine(ops.asarray2f([[1, 2]]), ops.asarray2f([[1, 0], [0, 1], [1, 1]]), ops.asarray1f([0, 0, 10]))
+        array([[ 1.,  2., 13.]], dtype=float32)
+        """
         Y: Any = self.gemm(X, W, trans2=True)
         Y += b
         return Y
@@ -44,6 +56,13 @@ class DenseOps(NormOps):
         """maxout(affine(X, W, b)).  X (N, I), W (O, P, I), b (O, P) -> (best, which).
 
         best and which are (N, O), as from maxout.  Goodfellow et al. 2013.
+
+        >>> ops = NumpyOps()
+        >>> W = ops.asarray3f([[[1, 0], [0, 1]]])  # one output of two pieces
+        >>> ops.affine_maxout(ops.asarray2f([[1, 2], [4, 3]]), W, ops.alloc2f(1, 2))
+        (array([[2.],
+               [4.]], dtype=float32), array([[1],
+               [0]], dtype=int32))
         """
         nO, nP, nI = W.shape
         weights: Any = W.reshape((nO * nP, nI))
@@ -64,6 +83,15 @@ class DenseOps(NormOps):
         """`affine_maxout`, and `layer_norm` of the best: (Y, best, which, mu, rstd).
 
         Without is_train best and which may be None: only a backward pass reads them.
+        G, beta, eps: of the norm.  X, W, b: of the rest.
+
+        >>> ops = NumpyOps()
+        >>> W = ops.asarray3f([[[1, 0], [0, 1]], [[2, 0], [0, 2]]])
+        >>> Y, *kept = ops.affine_maxout_layer_norm(
+        ...     ops.asarray2f([[1, 2]]), W, ops.alloc2f(2, 2), ops.asarray1f([1, 1]), ops.alloc1f(2)
+        ... )
+        >>> Y.round(3)
+        array([[-1.,  1.]], dtype=float32)
         """
         best, which = self.affine_maxout(X, W, b)
         Y, mu, rstd = self.layer_norm(best, G, beta, eps)
@@ -73,6 +101,10 @@ class DenseOps(NormOps):
         """The largest piece and its number, the first of equals.
 
         X (N, O, P) -> best (N, O), which (N, O) int32.
+
+        >>> ops = NumpyOps()
+        >>> ops.maxout(ops.asarray3f([[[1, 5], [4, 2]]]))
+        (array([[5., 4.]], dtype=float32), array([[1, 0]], dtype=int32))
         """
         if X.ndim != 3:
             raise ValueError(f"maxout: expected 3 dimensions, got {X.ndim}")
@@ -83,7 +115,15 @@ class DenseOps(NormOps):
         return best[..., 0], which.astype("int32")
 
     def backprop_maxout(self, dY: Floats2d, which: Ints2d, P: int) -> Floats3d:
-        """The gradient goes to the piece that won.  dY (N, O) -> dX (N, O, P)."""
+        """The gradient goes to the piece that won.  dY (N, O) -> dX (N, O, P).
+
+        P: the number of pieces.  which: as `maxout` gave it.
+
+        >>> ops = NumpyOps()
+        >>> ops.backprop_maxout(ops.asarray2f([[7, 8]]), ops.asarray2i([[1, 0]]), P=2)
+        array([[[0., 7.],
+                [8., 0.]]], dtype=float32)
+        """
         if dY.shape != which.shape:
             raise ValueError(f"backprop_maxout: dY has shape {dY.shape}, which has {which.shape}")
         bad = (which < 0) | (which >= P)

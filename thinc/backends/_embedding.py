@@ -23,6 +23,11 @@ class EmbeddingOps:
         """Four numbers for each id: ids (N,) uint64 -> (N, 4) uint32.
 
         MurmurHash3 x64 128 (Austin Appleby) of the id's 8 bytes, lowest first.
+
+        ids: any integers.  seed: another gives other numbers.
+
+        >>> NumpyOps().hash(numpy.array([1, 2], dtype="uint64"), seed=0).shape
+        (2, 4)
         """
         _check_seed(seed)
         with numpy.errstate(over="ignore"):
@@ -44,6 +49,11 @@ class EmbeddingOps:
         """One hash for each n keys in a row: (N,) uint64 -> (N - n + 1,) uint64.
 
         MurmurHash64A (Austin Appleby) of their bytes, seed 0.  Empty if n < 1.
+
+        n: how many keys make one.  keys: in their order.
+
+        >>> NumpyOps().ngrams(2, numpy.array([1, 2, 3], dtype="uint64")).shape
+        (2,)
         """
         ids = _as_ids("ngrams", keys)
         count = max(0, len(ids) - n + 1) if n >= 1 else 0
@@ -61,6 +71,11 @@ class EmbeddingOps:
         """The sum of the rows that each row of indices names.
 
         table (V, O), indices (N, K) -> (N, O).
+
+        >>> ops = NumpyOps()
+        >>> ops.gather_add(ops.asarray2f([[1], [10], [100]]), ops.asarray2i([[0, 2], [1, 1]]))
+        array([[101.],
+               [ 20.]], dtype=float32)
         """
         if table.ndim != 2 or indices.ndim != 2:
             raise ValueError(
@@ -78,6 +93,12 @@ class EmbeddingOps:
 
         Returns None. In one-dimensional int32 indices into a two-dimensional table a
         negative one means "no row" and is skipped; elsewhere it counts from the end.
+
+        >>> ops = NumpyOps()
+        >>> table = ops.alloc2f(3, 1)
+        >>> ops.scatter_add(table, ops.asarray1i([0, 2, 2]), ops.asarray2f([[1], [1], [1]]))
+        >>> table.ravel()
+        array([1., 0., 2.], dtype=float32)
         """
         _check_sums("scatter_add", table)
         n_rows = len(table)
@@ -96,11 +117,26 @@ class EmbeddingOps:
         """The sum of four rows of E, chosen by hashing.  Svenstrup et al. 2017.
 
         E (V, O), ids (N,) uint64 -> (N, O): sum over j of E[hash(ids, seed)[:, j] % V].
+
+        >>> ops = NumpyOps()
+        >>> ids = numpy.array([7, 8, 7], dtype="uint64")
+        >>> Y = ops.hash_embed(ops.asarray2f([[1], [10], [100]]), ids, seed=0)
+        >>> Y.shape, bool(Y[0] == Y[2])
+        ((3, 1), True)
         """
         return self.gather_add(E, self._hash_rows(E, ids, seed))
 
     def backprop_hash_embed(self, dE: Floats2d, dY: Floats2d, ids: Ints1d, seed: int) -> None:
-        """Add each row of dY to the four rows of dE it came from, in place."""
+        """Add each row of dY to the four rows of dE it came from, in place.
+
+        ids, seed: as in `hash_embed`.
+
+        >>> ops = NumpyOps()
+        >>> dE = ops.alloc2f(3, 1)
+        >>> ops.backprop_hash_embed(dE, ops.asarray2f([[1]]), numpy.array([7], dtype="uint64"), seed=0)
+        >>> float(dE.sum())
+        4.0
+        """
         _check_sums("backprop_hash_embed", dE)
         rows: Any = self._hash_rows(dE, ids, seed)
         if dY.shape != (len(rows), dE.shape[1]):
@@ -130,6 +166,14 @@ class EmbeddingOps:
         scores[c] = b[c] + sum over features of value * (W[i1(c)] + W[i2(c)]), where
         i(c) = c * length + hash % length. The first version of this layer, kept for its
         models, used i(c) = (hash & (length - 1)) + c, so that classes overlap.
+
+        v1_indexing: as in the first version.
+
+        >>> ops = NumpyOps()
+        >>> keys, values, lengths = numpy.array([7], dtype="uint64"), ops.asarray1f([1]), ops.asarray1i([1])
+        >>> W, b = ops.alloc1f(2 * 16), ops.asarray1f([0.5, 1])
+        >>> ops.sparse_linear(keys, values, lengths, W, b, 2, 16, False)
+        array([[0.5, 1. ]], dtype=float32)
         """
         _check_sparse("sparse_linear", keys, values, lengths, length)
         factors: Any = as_floats(values)
@@ -156,7 +200,17 @@ class EmbeddingOps:
         length: int,
         v1_indexing: bool,
     ) -> None:
-        """Add the gradients of W and b for dY (B, nO), in place."""
+        """Add the gradients of W and b for dY (B, nO), in place.
+
+        keys, values, lengths, nO, length, v1_indexing: as in `sparse_linear`.
+
+        >>> ops = NumpyOps()
+        >>> keys, values, lengths = numpy.array([7], dtype="uint64"), ops.asarray1f([1]), ops.asarray1i([1])
+        >>> dW, db = ops.alloc1f(2 * 16), ops.alloc1f(2)
+        >>> ops.backprop_sparse_linear(dW, db, ops.asarray2f([[1, 2]]), keys, values, lengths, 2, 16, False)
+        >>> db, float(dW.sum())
+        (array([1., 2.], dtype=float32), 6.0)
+        """
         _check_sparse("backprop_sparse_linear", keys, values, lengths, length)
         if dY.shape != (len(lengths), nO):
             raise ValueError(f"backprop_sparse_linear: expected dY {(len(lengths), nO)}, got {dY.shape}")

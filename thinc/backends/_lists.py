@@ -30,7 +30,15 @@ class ListOps(ArrayOps):
     # Lists of sequences
 
     def insert_into(self, shape, Xs):
-        """Zeros of that shape; row i begins with the entries of Xs[i]."""
+        """Zeros of that shape; row i begins with the entries of Xs[i].
+
+        Xs: arrays, none longer than a row.  shape: of the result.
+
+        >>> ops = NumpyOps()
+        >>> ops.insert_into((2, 3), [ops.asarray1f([1]), ops.asarray1f([2, 3])])
+        array([[1., 0., 0.],
+               [2., 3., 0.]], dtype=float32)
+        """
         output = self.alloc(shape, dtype=Xs[0].dtype)
         for i, x in enumerate(Xs):
             output[i, : x.shape[0]] = x
@@ -42,6 +50,12 @@ class ListOps(ArrayOps):
         """The arrays joined along the first axis, `pad` zero rows around each.
 
         Empty arrays leave no rows and no padding.
+
+        X: the arrays.  dtype: of the result.  ndim_if_empty: axes of the result if there are no arrays.
+
+        >>> ops = NumpyOps()
+        >>> ops.flatten([ops.asarray2f([[1]]), ops.asarray2f([[2], [3]])]).ravel()
+        array([1., 2., 3.], dtype=float32)
         """
         arrays: List[Any] = [] if X is None else list(X)
         if not arrays:
@@ -59,7 +73,14 @@ class ListOps(ArrayOps):
         return result if dtype is None else xp.asarray(result, dtype=dtype)
 
     def unflatten(self, X: ArrayXd, lengths: Ints1d, pad: int = 0) -> ListXd:
-        """The inverse of flatten: a list of views, one for each length."""
+        """The inverse of flatten: a list of views, one for each length.
+
+        X: the rows.  lengths: of the arrays.  pad: rows around each that are left out.
+
+        >>> ops = NumpyOps()
+        >>> [part.ravel() for part in ops.unflatten(ops.asarray2f([[1], [2], [3]]), ops.asarray1i([1, 2]))]
+        [array([1.], dtype=float32), array([2., 3.], dtype=float32)]
+        """
         sequences = []
         start = 0
         for length in _int_list(lengths):
@@ -72,6 +93,12 @@ class ListOps(ArrayOps):
         """(B, T, ...) with zeros after the end of each sequence.
 
         T is the longest length, rounded up to a multiple of round_to.
+
+        seqs: the sequences.
+
+        >>> ops = NumpyOps()
+        >>> ops.pad([ops.alloc2f(1, 2), ops.alloc2f(3, 2)], round_to=4).shape
+        (2, 4, 2)
         """
         arrays: List[Any] = list(seqs)
         if round_to < 1:
@@ -87,7 +114,14 @@ class ListOps(ArrayOps):
         return output
 
     def unpad(self, padded: Array3d, lengths: List[int]) -> List2d:
-        """The inverse of pad: a list of views, one for each length."""
+        """The inverse of pad: a list of views, one for each length.
+
+        padded: of `pad`.  lengths: of the sequences.
+
+        >>> ops = NumpyOps()
+        >>> [X.shape for X in ops.unpad(ops.alloc3f(2, 3, 1), [1, 3])]
+        [(1, 1), (3, 1)]
+        """
         rows: Any = padded
         return cast(List2d, [rows[i, :n] for i, n in enumerate(_int_list(lengths))])
 
@@ -99,6 +133,13 @@ class ListOps(ArrayOps):
                   c                step 2  b          indices    1 0 2
 
         Among sequences of one length the later one comes first.
+
+        seqs: the sequences.
+
+        >>> ops = NumpyOps()
+        >>> padded = ops.list2padded([ops.alloc2f(1, 2), ops.alloc2f(3, 2)])
+        >>> padded.data.shape, padded.lengths
+        ((3, 2, 2), array([3, 1], dtype=int32))
         """
         arrays: List[Any] = list(seqs)
         if not arrays:
@@ -117,7 +158,14 @@ class ListOps(ArrayOps):
         return Padded(data, self.asarray1i(size_at_t), self.asarray1i(lengths), self.asarray1i(order))
 
     def padded2list(self, padded: Padded) -> List2d:
-        """The inverse of list2padded: the sequences in their original order."""
+        """The inverse of list2padded: the sequences in their original order.
+
+        padded: of `list2padded`.
+
+        >>> ops = NumpyOps()
+        >>> [X.shape for X in ops.padded2list(ops.list2padded([ops.alloc2f(1, 2), ops.alloc2f(3, 2)]))]
+        [(1, 2), (3, 2)]
+        """
         data: Any = padded.data
         indices = _int_list(padded.indices)
         if sorted(indices) != list(range(len(indices))):
@@ -138,6 +186,11 @@ class ListOps(ArrayOps):
 
         size: a number, or an iterator of numbers (a schedule), drawn once. Should it
         end early, its last value is used for the rest.
+
+        sequence: a list, an array, Ragged or Padded.  shuffle: in another order each time.  buffer: batches made ahead.
+
+        >>> list(NumpyOps().minibatch(2, [1, 2, 3]))
+        [[1, 2], [3]]
         """
         if not hasattr(sequence, "__len__"):
             raise ValueError(f"Can't minibatch data. Expected sequence, got {type(sequence)}")
@@ -151,7 +204,13 @@ class ListOps(ArrayOps):
         shuffle: bool = False,
         buffer: int = 1,
     ) -> SizedGenerator:
-        """Batches of several sequences at once, as lists of one batch for each."""
+        """Batches of several sequences at once, as lists of one batch for each.
+
+        size, sequence, shuffle, buffer: as in `minibatch`.  others: as long as sequence.
+
+        >>> list(NumpyOps().multibatch(2, [1, 2, 3], ["a", "b", "c"]))
+        [[[1, 2], ['a', 'b']], [[3], ['c']]]
+        """
         sequences = (sequence,) + others
         if not all(hasattr(seq, "__len__") for seq in sequences):
             found = ", ".join(f"{type(seq)}" for seq in sequences)

@@ -26,6 +26,14 @@ class LossOps:
 
         Y (N, O) in [0, 1], classes (N,) -> dX (N, O). A negative class is unknown: its
         row is 0. ValueError for a Y outside [0, 1], IndexError for a class of O or more.
+
+        label_smoothing: s.  scale: of the gradient.
+
+        >>> ops = NumpyOps()
+        >>> Y = ops.asarray2f([[0.75, 0.25], [0.5, 0.5]])
+        >>> ops.backprop_cross_entropy(Y, ops.asarray1i([0, -1]))
+        array([[-0.25,  0.25],
+               [ 0.  ,  0.  ]], dtype=float32)
         """
         N, O = Y.shape
         if classes.shape != (N,):
@@ -52,6 +60,13 @@ class LossOps:
             dY = (y (y . t) / |y|^2 - t) / (|y| |t|) * scale,  y = Y + 1e-8, t = truths + 1e-8
 
         Y, truths (N, O) -> dY (N, O), cos (N,).
+
+        scale: of the gradient.
+
+        >>> ops = NumpyOps()
+        >>> dY, cos = ops.cosine_distance(ops.asarray2f([[1, 0]]), ops.asarray2f([[1, 1]]))
+        >>> dY.round(3), cos.round(3)
+        (array([[ 0.   , -0.707]], dtype=float32), array([0.707], dtype=float32))
         """
         if Y.ndim != 2 or Y.shape != truths.shape:
             raise ValueError(f"cosine_distance: expected two arrays (N, O), got {Y.shape} and {truths.shape}")
@@ -67,7 +82,15 @@ class LossOps:
         return dY, dots / norms
 
     def l2_distance(self, Y: FloatsXd, truths: FloatsXd, *, scale: float = 1.0) -> Tuple[FloatsXd, float]:
-        """dY = (Y - truths) * scale, and the sum of its squares."""
+        """dY = (Y - truths) * scale, and the sum of its squares.
+
+        scale: of the gradient.
+
+        >>> ops = NumpyOps()
+        >>> dY, loss = ops.l2_distance(ops.asarray1f([1, 2]), ops.asarray1f([1, 4]))
+        >>> dY, float(loss)
+        (array([ 0., -2.], dtype=float32), 4.0)
+        """
         if Y.shape != truths.shape:
             raise ValueError(f"l2_distance: expected arrays of one shape, got {Y.shape} and {truths.shape}")
         dY: Any = as_floats(Y) - as_floats(truths)
@@ -75,7 +98,14 @@ class LossOps:
         return dY, self.xp.vdot(dY, dY)
 
     def logloss(self, y_true: FloatsT, y_pred: FloatsT) -> float:
-        """-(y log p + (1 - y) log(1 - p)), elementwise, away from log(0) by 1e-8."""
+        """-(y log p + (1 - y) log(1 - p)), elementwise, away from log(0) by 1e-8.
+
+        y_true, y_pred: shares, of one shape.
+
+        >>> ops = NumpyOps()
+        >>> ops.logloss(ops.asarray1f([1, 0]), ops.asarray1f([0.5, 0.5])).round(3)
+        array([0.693, 0.693], dtype=float32)
+        """
         log_yp = self.xp.log(y_pred + 1e-8)
         log_1p = self.xp.log((1.0 - y_pred) + 1e-8)
         return -(y_true * log_yp + (1.0 - y_true) * log_1p)

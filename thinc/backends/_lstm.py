@@ -38,13 +38,31 @@ class LstmOps:
         bh (4, O), gates in the order f, i, o, g. The second direction runs backwards;
         the next layer reads both side by side. H0 initializes the cells and C0 the
         hidden states: the names are exchanged, kept so for existing models.
+
+        >>> ops = NumpyOps()
+        >>> layer = LSTM(nO=2, nI=3).initialize()
+        >>> params, (H0, C0) = layer.get_param("LSTM"), layer.get_param("HC0")
+        >>> X, size_at_t = ops.alloc2f(3, 3), ops.asarray1i([2, 1])  # a sequence of 2 steps, one of 1
+        >>> Y, state = ops.lstm_forward_training(params, H0, C0, X, size_at_t)
+        >>> Y.shape
+        (3, 2)
         """
         return lstm_forward_training(params, H0, C0, X, size_at_t)
 
     def lstm_forward_inference(
         self, params: Floats1d, H0: Floats3d, C0: Floats3d, X: Floats2d, size_at_t: Ints1d
     ) -> Floats2d:
-        """As lstm_forward_training, without the state."""
+        """As lstm_forward_training, without the state.
+
+        params, H0, C0, X, size_at_t: as there.
+
+        >>> ops = NumpyOps()
+        >>> layer = LSTM(nO=2, nI=3).initialize()
+        >>> params, (H0, C0) = layer.get_param("LSTM"), layer.get_param("HC0")
+        >>> X, size_at_t = ops.alloc2f(3, 3), ops.asarray1i([2, 1])  # a sequence of 2 steps, one of 1
+        >>> ops.lstm_forward_inference(params, H0, C0, X, size_at_t).shape
+        (3, 2)
+        """
         return self.lstm_forward_training(params, H0, C0, X, size_at_t)[0]
 
     def backprop_lstm(
@@ -53,6 +71,17 @@ class LstmOps:
         """dY (N, D * O) -> dX (N, I), d_params.  lengths is the size_at_t of forward.
 
         Backpropagation through time; the two biases of a gate get the same gradient.
+
+        fwd_state: as `lstm_forward_training` gave it.
+
+        >>> ops = NumpyOps()
+        >>> layer = LSTM(nO=2, nI=3).initialize()
+        >>> params, (H0, C0) = layer.get_param("LSTM"), layer.get_param("HC0")
+        >>> X, size_at_t = ops.alloc2f(3, 3), ops.asarray1i([2, 1])  # a sequence of 2 steps, one of 1
+        >>> Y, state = ops.lstm_forward_training(params, H0, C0, X, size_at_t)
+        >>> dX, d_params = ops.backprop_lstm(Y, size_at_t, params, state)
+        >>> dX.shape, d_params.shape == params.shape
+        ((3, 3), True)
         """
         return backprop_lstm(dY, lengths, params, fwd_state)
 

@@ -27,6 +27,11 @@ class NormOps:
             Y = (x - mu) * rstd * G + b
 
         X (N, O), G (O,), b (O,) -> Y (N, O), mu (N,), rstd (N,).
+
+        >>> ops = NumpyOps()
+        >>> Y, mu, rstd = ops.layer_norm(ops.asarray2f([[1, 2, 3]]), ops.asarray1f([1, 1, 1]), ops.alloc1f(3))
+        >>> Y.round(3), mu
+        (array([[-1.225,  0.   ,  1.225]], dtype=float32), array([2.], dtype=float32))
         """
         _check_width("layer_norm", X, G)
         _check_width("layer_norm", X, b)
@@ -45,6 +50,15 @@ class NormOps:
 
         xhat = (x - mu) * rstd    g = dY * G
         dX = rstd * (g - mean(g) - xhat * mean(g * xhat))
+
+        dY, X: of the output and the input.  mu, rstd: as `layer_norm` gave them.
+
+        >>> ops = NumpyOps()
+        >>> X, G = ops.asarray2f([[1, 2, 3]]), ops.asarray1f([1, 1, 1])
+        >>> Y, mu, rstd = ops.layer_norm(X, G, ops.alloc1f(3))
+        >>> dX, dG, db = ops.backprop_layer_norm(ops.asarray2f([[1, 0, 0]]), X, G, mu, rstd)
+        >>> dX.round(3), db
+        (array([[ 0.204, -0.408,  0.204]], dtype=float32), array([1., 0., 0.], dtype=float32))
         """
         _check_width("backprop_layer_norm", X, G)
         if dY.shape != X.shape:
@@ -64,7 +78,14 @@ class NormOps:
         return dX, self.sum_rows(dY * Xhat), self.sum_rows(dY)
 
     def sum_rows(self, dY: Floats2d) -> Floats1d:
-        """The sum of all rows, (N, O) -> (O,): the gradient of a bias."""
+        """The sum of all rows, (N, O) -> (O,): the gradient of a bias.
+
+        dY: a matrix.
+
+        >>> ops = NumpyOps()
+        >>> ops.sum_rows(ops.asarray2f([[1, 2], [3, 4]]))
+        array([4., 6.], dtype=float32)
+        """
         rows: Any = as_floats(dY)
         return rows.sum(axis=0)
 
@@ -72,6 +93,11 @@ class NormOps:
         """exp(x / temperature), normalized to sum 1 along the axis.
 
         Always a new array: inplace is accepted and ignored.
+        axis: along which.  temperature: above 1 evens out.
+
+        >>> ops = NumpyOps()
+        >>> ops.softmax(ops.asarray2f([[0, 1, 2]])).round(3)
+        array([[0.09 , 0.245, 0.665]], dtype=float32)
         """
         if x.size == 0:
             return x.copy()
@@ -84,7 +110,15 @@ class NormOps:
         return Y
 
     def backprop_softmax(self, Y: FloatsT, dY: FloatsT, *, axis: int = -1, temperature: float = 1.0) -> FloatsT:
-        """dX = Y * (dY - sum(Y * dY)) / temperature.  Note the order: Y, then dY."""
+        """dX = Y * (dY - sum(Y * dY)) / temperature.  Note the order: Y, then dY.
+
+        Y: what came out.  dY: its gradient.  axis, temperature: as in `softmax`.
+
+        >>> ops = NumpyOps()
+        >>> Y = ops.softmax(ops.asarray2f([[0, 1, 2]]))
+        >>> ops.backprop_softmax(Y, ops.asarray2f([[1, 0, 0]])).round(3)
+        array([[ 0.082, -0.022, -0.06 ]], dtype=float32)
+        """
         if Y.shape != dY.shape:
             raise ValueError(f"arrays have incompatible shapes: {Y.shape} and {dY.shape}")
         Y, dY = as_floats(Y), as_floats(dY)

@@ -28,6 +28,14 @@ class SequenceOps:
             nW = 1    a b c    ->    0ab  abc  bc0
 
         seq (T, O) -> (T, O * (2 * nW + 1)).  Without lengths it is one sequence.
+
+        lengths: of several sequences in seq.
+
+        >>> ops = NumpyOps()
+        >>> ops.seq2col(ops.asarray2f([[1], [2], [3]]), 1)
+        array([[0., 1., 2.],
+               [1., 2., 3.],
+               [2., 3., 0.]], dtype=float32)
         """
         if seq.ndim != 2:
             raise ValueError(f"seq2col: expected 2 dimensions, got {seq.ndim}")
@@ -42,6 +50,12 @@ class SequenceOps:
         """Each row's gradient, added up from the windows it was in.
 
         dY (T, O * (2 * nW + 1)) -> (T, O).  What fell on the zeros is dropped.
+
+        nW, lengths: as in `seq2col`.
+
+        >>> ops = NumpyOps()
+        >>> ops.backprop_seq2col(ops.asarray2f([[0, 1, 1], [1, 1, 1], [1, 1, 0]]), 1).ravel()
+        array([2., 3., 2.], dtype=float32)
         """
         if dY.ndim != 2:
             raise ValueError(f"backprop_seq2col: expected 2 dimensions, got {dY.ndim}")
@@ -65,6 +79,12 @@ class SequenceOps:
         """Each column normalized over the rows of its sequence, exp clipped at +-20.
 
         Xs (T, O) -> (T, O).  Always a new array: inplace and axis are ignored.
+
+        lengths: of the sequences.
+
+        >>> ops = NumpyOps()
+        >>> ops.softmax_sequences(ops.asarray2f([[0], [0], [7]]), ops.asarray1i([2, 1])).ravel()
+        array([0.5, 0.5, 1. ], dtype=float32)
         """
         _check_array("softmax_sequences", "Xs", Xs)
         if Xs.ndim >= 3:
@@ -75,7 +95,15 @@ class SequenceOps:
         return Y
 
     def backprop_softmax_sequences(self, dY: Floats2d, Y: Floats2d, lengths: Ints1d) -> Floats2d:
-        """dX = Y * (dY - sum of Y * dY over the sequence)."""
+        """dX = Y * (dY - sum of Y * dY over the sequence).
+
+        dY: the gradient of the output.  Y: what came out.  lengths: of the sequences.
+
+        >>> ops = NumpyOps()
+        >>> Y, lengths = ops.asarray2f([[0.5], [0.5], [1]]), ops.asarray1i([2, 1])
+        >>> ops.backprop_softmax_sequences(ops.asarray2f([[1], [0], [0]]), Y, lengths).ravel()
+        array([ 0.25, -0.25,  0.  ], dtype=float32)
+        """
         for name, array in (("dY", dY), ("Y", Y)):
             _check_array("backprop_softmax_sequences", name, array)
         if dY.shape != Y.shape:
@@ -88,7 +116,14 @@ class SequenceOps:
     # Reductions: one row for each sequence
 
     def reduce_sum(self, X: Floats2d, lengths: Ints1d) -> Floats2d:
-        """The sum of each sequence.  X (T, O), lengths (B,) -> (B, O)."""
+        """The sum of each sequence.  X (T, O), lengths (B,) -> (B, O).
+
+        >>> ops = NumpyOps()
+        >>> X, lengths = ops.asarray2f([[1], [5], [3], [10]]), ops.asarray1i([3, 1])
+        >>> ops.reduce_sum(X, lengths)
+        array([[ 9.],
+               [10.]], dtype=float32)
+        """
         spans = _spans("reduce_sum", lengths, _rows("reduce_sum", X))
         X = as_floats(X)
         Y = self.xp.zeros((len(spans), X.shape[1]), dtype=X.dtype)
@@ -97,7 +132,14 @@ class SequenceOps:
         return Y
 
     def backprop_reduce_sum(self, d_sums: Floats2d, lengths: Ints1d) -> Floats2d:
-        """Every row gets the gradient of its sequence.  (B, O) -> (T, O)."""
+        """Every row gets the gradient of its sequence.  (B, O) -> (T, O).
+
+        d_sums: the gradient of the output.  lengths: of the sequences.
+
+        >>> ops = NumpyOps()
+        >>> ops.backprop_reduce_sum(ops.asarray2f([[3], [1]]), ops.asarray1i([3, 1])).ravel()
+        array([3., 3., 3., 1.], dtype=float32)
+        """
         counts = _gradient_lengths("backprop_reduce_sum", d_sums, lengths, 0)
         return self.xp.repeat(d_sums, counts, axis=0)
 
@@ -105,6 +147,12 @@ class SequenceOps:
         """The mean of each sequence, zero where it is empty.
 
         X (T, O), lengths (B,) -> (B, O).
+
+        >>> ops = NumpyOps()
+        >>> X, lengths = ops.asarray2f([[1], [5], [3], [10]]), ops.asarray1i([3, 1])
+        >>> ops.reduce_mean(X, lengths)
+        array([[ 3.],
+               [10.]], dtype=float32)
         """
         spans = _spans("reduce_mean", lengths, _rows("reduce_mean", X))
         X = as_floats(X)
@@ -115,7 +163,14 @@ class SequenceOps:
         return Y
 
     def backprop_reduce_mean(self, d_means: Floats2d, lengths: Ints1d) -> Floats2d:
-        """Every row gets its share of the gradient.  (B, O) -> (T, O)."""
+        """Every row gets its share of the gradient.  (B, O) -> (T, O).
+
+        d_means: the gradient of the output.  lengths: of the sequences.
+
+        >>> ops = NumpyOps()
+        >>> ops.backprop_reduce_mean(ops.asarray2f([[3], [1]]), ops.asarray1i([3, 1])).ravel()
+        array([1., 1., 1., 1.], dtype=float32)
+        """
         counts = _gradient_lengths("backprop_reduce_mean", d_means, lengths, 0)
         d_means = as_floats(d_means)
         sizes = self.xp.asarray([max(n, 1) for n in counts], dtype=d_means.dtype)
@@ -126,6 +181,13 @@ class SequenceOps:
 
         X (T, O), lengths (B,) -> (B, O) and which (B, O) int32, counted from the start
         of the sequence; the first of equals.  Every length must be at least 1.
+
+        >>> ops = NumpyOps()
+        >>> X, lengths = ops.asarray2f([[1], [5], [3], [10]]), ops.asarray1i([3, 1])
+        >>> ops.reduce_max(X, lengths)
+        (array([[ 5.],
+               [10.]], dtype=float32), array([[1],
+               [0]], dtype=int32))
         """
         spans = _spans("reduce_max", lengths, _rows("reduce_max", X), minimum=1)
         Y = self.xp.zeros((len(spans), X.shape[1]), dtype=X.dtype)
@@ -136,7 +198,16 @@ class SequenceOps:
         return Y, which
 
     def backprop_reduce_max(self, d_maxes: Floats2d, which: Ints2d, lengths: Ints1d) -> Floats2d:
-        """The gradient goes to the row that was the maximum.  (B, O) -> (T, O)."""
+        """The gradient goes to the row that was the maximum.  (B, O) -> (T, O).
+
+        d_maxes: the gradient of the output.  which: as `reduce_max` gave it.  lengths: of the sequences.
+
+        >>> ops = NumpyOps()
+        >>> X, lengths = ops.asarray2f([[1], [5], [3], [10]]), ops.asarray1i([3, 1])
+        >>> maxes, which = ops.reduce_max(X, lengths)
+        >>> ops.backprop_reduce_max(maxes, which, lengths).ravel()
+        array([ 0.,  5.,  0., 10.], dtype=float32)
+        """
         op = "backprop_reduce_max"
         counts = _gradient_lengths(op, d_maxes, lengths, 1)
         if which.shape != d_maxes.shape:
@@ -158,6 +229,12 @@ class SequenceOps:
         """The first row of each sequence.  Every length must be at least 1.
 
         X (T, O), lengths (B,) -> (B, O) and starts_ends (B + 1,) for the backprop.
+
+        >>> ops = NumpyOps()
+        >>> X, lengths = ops.asarray2f([[1], [5], [3], [10]]), ops.asarray1i([3, 1])
+        >>> ops.reduce_first(X, lengths)
+        (array([[ 1.],
+               [10.]], dtype=float32), array([0, 3, 4], dtype=int32))
         """
         n_rows = _rows("reduce_first", X)
         if lengths.size == 0:
@@ -168,7 +245,16 @@ class SequenceOps:
         return X[starts_ends[:-1]], starts_ends
 
     def backprop_reduce_first(self, d_firsts: Floats2d, starts_ends: Ints1d) -> Floats2d:
-        """The gradient goes to the first rows.  (B, O) -> (T, O)."""
+        """The gradient goes to the first rows.  (B, O) -> (T, O).
+
+        d_firsts: the gradient of the output.  starts_ends: as `reduce_first` gave it.
+
+        >>> ops = NumpyOps()
+        >>> X, lengths = ops.asarray2f([[1], [5], [3], [10]]), ops.asarray1i([3, 1])
+        >>> firsts, starts_ends = ops.reduce_first(X, lengths)
+        >>> ops.backprop_reduce_first(firsts, starts_ends).ravel()
+        array([ 1.,  0.,  0., 10.], dtype=float32)
+        """
         if starts_ends.size == 0:
             return self.xp.zeros((0, d_firsts.shape[1]), dtype=d_firsts.dtype)
         if starts_ends.size == 1:
@@ -180,6 +266,12 @@ class SequenceOps:
         """The last row of each sequence.  Every length must be at least 1.
 
         X (T, O), lengths (B,) -> (B, O) and lasts (B,) for the backprop.
+
+        >>> ops = NumpyOps()
+        >>> X, lengths = ops.asarray2f([[1], [5], [3], [10]]), ops.asarray1i([3, 1])
+        >>> ops.reduce_last(X, lengths)
+        (array([[ 3.],
+               [10.]], dtype=float32), array([2, 3]))
         """
         n_rows = _rows("reduce_last", X)
         if lengths.size == 0:
@@ -189,7 +281,16 @@ class SequenceOps:
         return X[lasts], lasts
 
     def backprop_reduce_last(self, d_lasts: Floats2d, lasts: Ints1d) -> Floats2d:
-        """The gradient goes to the last rows.  (B, O) -> (T, O)."""
+        """The gradient goes to the last rows.  (B, O) -> (T, O).
+
+        d_lasts: the gradient of the output.  lasts: as `reduce_last` gave it.
+
+        >>> ops = NumpyOps()
+        >>> X, lengths = ops.asarray2f([[1], [5], [3], [10]]), ops.asarray1i([3, 1])
+        >>> Y, lasts = ops.reduce_last(X, lengths)
+        >>> ops.backprop_reduce_last(Y, lasts).ravel()
+        array([ 0.,  0.,  3., 10.], dtype=float32)
+        """
         if lasts.size == 0:
             return self.xp.zeros((0, d_lasts.shape[1]), dtype=d_lasts.dtype)
         _check_count("backprop_reduce_last", d_lasts, lasts.size)
@@ -209,6 +310,13 @@ class SequenceOps:
 
         The even column j is sin(n / period^(2j / D)), the column after it the cosine
         of the same. An odd last column repeats the frequency of the pair before it.
+
+        N: rows.  D: columns.  period: of the slowest.  out: to write to.
+
+        >>> NumpyOps().position_encode(3, 4).round(2)
+        array([[ 0.  ,  1.  ,  0.  ,  1.  ],
+               [ 0.84,  0.54,  0.  ,  1.  ],
+               [ 0.91, -0.42,  0.  ,  1.  ]], dtype=float32)
         """
         if out is not None and out.shape != (N, D):
             raise AssertionError(f"position_encode: out has shape {out.shape}, expected {(N, D)}")

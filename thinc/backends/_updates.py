@@ -60,6 +60,13 @@ class UpdateOps(ArrayOps):
 
         The correction of the start-up bias is part of the caller's learn_rate. The
         gradient is kept here; the compiled backends set it to zero.
+
+        learn_rate, beta1, beta2, eps, mod_rate: the numbers in the formula.
+
+        >>> ops = NumpyOps()
+        >>> weights, gradient, mom1, mom2 = (ops.asarray1f([value]) for value in (1, 0.5, 0, 0))
+        >>> ops.adam(weights, gradient, mom1, mom2, 0.9, 0.999, 1e-8, 0.001)[0]
+        array([0.99683774], dtype=float32)
         """
         check_adam_shapes(weights, gradient, mom1, mom2)
         w: Any = weights
@@ -92,6 +99,15 @@ class UpdateOps(ArrayOps):
         A lazy step does so with the rows that have a gradient, and leaves the others.
         weights, gradient and average (or None) have one shape; the moments are flat, and
         None for SGD.
+
+        mom1, mom2: the moments.  step: the numbers of it.
+
+        >>> ops = NumpyOps()
+        >>> from thinc.backends._updates import SGD as kind, Step
+        >>> W, dW = ops.asarray1f([1]), ops.asarray1f([0.5])
+        >>> ops.optimizer_step(W, dW, None, None, None, Step(kind, 0.0, 0.0, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0))
+        >>> W, dW
+        (array([0.95], dtype=float32), array([0.], dtype=float32))
         """
         check_adam_shapes(weights, gradient, *([] if average is None else [average]))
         kind, grad_clip, L2, learn_rate, beta1, beta2, eps, weight_decay, rest, lazy = step
@@ -152,6 +168,15 @@ class UpdateOps(ArrayOps):
         the parameters of that name. Parameters without elements are left alone.
 
         All are checked before the first one moves: ValueError for a gradient that does not fit.
+        mom1, mom2: by key.  lazy_name: of the tables of which only rows
+        with a gradient are updated.
+
+        >>> from thinc.backends._updates import SGD as kind, Step
+        >>> ops, step = NumpyOps(), Step(kind, 0.0, 0.0, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0)
+        >>> W, dW = ops.asarray1f([1]), ops.asarray1f([0.5])
+        >>> ops.update_all([((1, "W"), W, dW)], {}, {}, None, {(1, "W"): 0}, lambda number: step)
+        >>> W
+        array([0.95], dtype=float32)
         """
         self._check_updates(parameters)
         updates = []
@@ -184,7 +209,17 @@ class UpdateOps(ArrayOps):
                     raise UpdateError(key, f"{name}: an array to be updated is read-only. Pass a copy")
 
     def optimizer_steps(self, updates: List[Update]) -> None:
-        """`optimizer_step` of several parameters, of which none shares memory."""
+        """`optimizer_step` of several parameters, of which none shares memory.
+
+        updates: the arguments of each.
+
+        >>> from thinc.backends._updates import SGD as kind, Step
+        >>> ops, step = NumpyOps(), Step(kind, 0.0, 0.0, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0)
+        >>> W, dW = ops.asarray1f([1]), ops.asarray1f([0.5])
+        >>> ops.optimizer_steps([(W, dW, None, None, None, step)])
+        >>> W
+        array([0.95], dtype=float32)
+        """
         for update in updates:
             self.optimizer_step(*update)
 
@@ -192,12 +227,25 @@ class UpdateOps(ArrayOps):
         """Move a running average towards the weights, in place.
 
         ema -= (1 - d) * (ema - weights),  d = min((1 + t) / (10 + t), max_decay)
+
+        ema: the average.  t: the number of the step.  max_decay: the slowest.
+
+        >>> ops = NumpyOps()
+        >>> average = ops.asarray1f([0])
+        >>> ops.update_averages(average, ops.asarray1f([1]), t=1)
+        >>> average.round(3)
+        array([0.818], dtype=float32)
         """
         decay = average_decay(t, max_decay)
         ema -= (1.0 - decay) * (ema - weights)
 
     def clip_gradient(self, gradient: FloatsT, threshold: float) -> FloatsT:
-        """Scale the gradient, in place, to an L2 norm of at most threshold."""
+        """Scale the gradient, in place, to an L2 norm of at most threshold.
+
+        >>> ops = NumpyOps()
+        >>> ops.clip_gradient(ops.asarray1f([3, 4]), 1.0)
+        array([0.6, 0.8], dtype=float32)
+        """
         norm = float(self.xp.linalg.norm(gradient))
         if norm >= threshold and norm > 0.0:
             gradient *= threshold / norm

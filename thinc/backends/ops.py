@@ -51,7 +51,11 @@ class Ops(ListOps, DenseOps, ActivationOps, LossOps, SequenceOps, EmbeddingOps, 
         self.device_id = device_id
 
     def cblas(self) -> "CBlas":
-        """The C functions of a BLAS, for code that is compiled against them."""
+        """The C functions of a BLAS, for code that is compiled against them.
+
+        >>> type(NumpyOps().cblas()).__name__
+        'CBlas'
+        """
         raise NotImplementedError(f"{type(self).__name__} does not provide C BLAS functions")
 
 

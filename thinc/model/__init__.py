@@ -147,46 +147,97 @@ class Model(Operators, Generic[InT, OutT]):
 
     @property
     def layers(self) -> List["Model"]:
-        """The child layers: the list itself, which may be edited."""
+        """The child layers: the list itself, which may be edited.
+
+        >>> model = chain(Relu(4, 3), Softmax(2, 4)).initialize()
+        >>> [layer.name for layer in model.layers]
+        ['relu', 'softmax']
+        """
         return self._layers
 
     @property
     def shims(self) -> List["Shim"]:
-        """The wrapped objects of other frameworks: the list itself."""
+        """The wrapped objects of other frameworks: the list itself.
+
+        >>> Linear().shims
+        []
+        """
         return self._shims
 
     @property
     def attrs(self) -> Dict[str, Any]:
-        """Settings that are not learned: the dict itself, which may be edited."""
+        """Settings that are not learned: the dict itself, which may be edited.
+
+        >>> Dropout(0.2).attrs
+        {'dropout_rate': 0.2, 'is_enabled': True}
+        """
         return self._attrs
 
     # -- Names. has_* has three answers: False is unknown, None is known but unset.
 
     @property
     def param_names(self) -> Tuple[str, ...]:
+        """The names of the parameters, set or not.
+
+        >>> Linear().param_names
+        ('W', 'b')
+        """
         return tuple(self._has_params)
 
     @property
     def grad_names(self) -> Tuple[str, ...]:
+        """The names of the parameters that have a gradient.
+
+        >>> layer = Linear(2, 3).initialize()
+        >>> layer.inc_grad("b", numpy.ones(2, dtype="f"))
+        >>> layer.grad_names
+        ('b',)
+        """
         return tuple(name for name in self._has_params if self.has_grad(name))
 
     @property
     def dim_names(self) -> Tuple[str, ...]:
+        """The names of the dims.
+
+        >>> Linear().dim_names
+        ('nO', 'nI')
+        """
         return tuple(self._dims)
 
     @property
     def ref_names(self) -> Tuple[str, ...]:
+        """The names of the refs.
+
+        >>> Linear().ref_names
+        ()
+        """
         return tuple(self._refs)
 
     # -- Dims
 
     def has_dim(self, name: str) -> Optional[bool]:
+        """True or False, None if it is there but unset.
+
+        name: such as "nO".
+
+        >>> layer = Linear(2)
+        >>> layer.has_dim("nO"), layer.has_dim("nI"), layer.has_dim("nP")
+        (True, None, False)
+        """
         if name not in self._dims:
             return False
         return None if self._dims[name] is None else True
 
     def get_dim(self, name: str) -> int:
-        """KeyError if there is no such dim, ValueError if it is unset."""
+        """The width of that name.
+
+        KeyError if there is no such dim, ValueError if it is unset.
+
+        name: such as "nO".
+
+        >>> Linear(2, 3).get_dim("nO")
+        2
+        """
         value = self._dims.get(name)
         if value is None:
             raise self._no_dim(name)
@@ -196,6 +247,13 @@ class Model(Operators, Generic[InT, OutT]):
         """KeyError if there is no such dim, ValueError if it has another value.
 
         `force` allows the change as long as no parameter is set.
+
+        name: such as "nO".  value: the width.
+
+        >>> layer = Linear(nO=2)
+        >>> layer.set_dim("nI", 3)
+        >>> layer.initialize()
+        <Model 'linear': nO=2, nI=3, 8 parameters>
         """
         if name not in self._dims:
             raise MissingError(
@@ -208,6 +266,13 @@ class Model(Operators, Generic[InT, OutT]):
         self._dims[name] = value
 
     def maybe_get_dim(self, name: str) -> Optional[int]:
+        """The width, or None.
+
+        name: such as "nO".
+
+        >>> print(Linear(2).maybe_get_dim("nI"))
+        None
+        """
         return self._dims.get(name)
 
     def _no_dim(self, name: str) -> Exception:
@@ -222,10 +287,24 @@ class Model(Operators, Generic[InT, OutT]):
     # -- Params
 
     def has_param(self, name: str) -> Optional[bool]:
+        """True or False, None if it is there but unset.
+
+        name: such as "W".
+
+        >>> Linear(2).has_param("W"), Linear(2, 3).initialize().has_param("W")
+        (None, True)
+        """
         return self._has_params.get(name, False)
 
     def get_param(self, name: str) -> ParamXd:
-        """The array itself. KeyError if there is none, or none yet."""
+        """The array itself. KeyError if there is none, or none yet.
+
+        name: such as "W".
+
+        >>> layer = Linear(2, 3).initialize()
+        >>> layer.get_param("W").shape
+        (2, 3)
+        """
         server = self._params
         try:
             # The body of ParamServer.get_param: this is called in every forward pass,
@@ -237,10 +316,27 @@ class Model(Operators, Generic[InT, OutT]):
             raise self._no_param(name) from None
 
     def maybe_get_param(self, name: str) -> Optional[ParamXd]:
+        """The parameter, or None.
+
+        name: such as "W".
+
+        >>> print(Linear(2).maybe_get_param("W"))
+        None
+        """
         return self.get_param(name) if self._has_params.get(name) else None
 
     def set_param(self, name: str, value: Optional[ParamXd]) -> None:
-        """Store the array itself; None marks the parameter as unset.  ValueError for a shape that the dims forbid."""
+        """Store the array itself; None marks the parameter as unset.  ValueError for a shape that the dims forbid.
+
+        name: such as "W".
+
+        value: the array.
+
+        >>> layer = Linear(2, 3).initialize()
+        >>> layer.set_param("b", numpy.ones(2, dtype="f"))
+        >>> layer.predict(numpy.zeros((1, 3), dtype="f"))
+        array([[1., 1.]], dtype=float32)
+        """
         if value is None:
             self._has_params[name] = None
         else:
@@ -260,25 +356,74 @@ class Model(Operators, Generic[InT, OutT]):
     # -- Gradients
 
     def has_grad(self, name: str) -> bool:
+        """Whether the parameter has a gradient.
+
+        name: of the parameter.
+
+        >>> layer = Linear(2, 3).initialize()
+        >>> layer.has_grad("W")
+        False
+        """
         return self._params.has_grad(self.id, name)
 
     def get_grad(self, name: str) -> ParamXd:
-        """The array itself. KeyError if there is none."""
+        """The array itself. KeyError if there is none.
+
+        name: of the parameter.
+
+        >>> layer = Linear(2, 3).initialize()
+        >>> layer.inc_grad("b", numpy.ones(2, dtype="f"))
+        >>> layer.get_grad("b")
+        array([1., 1.], dtype=float32)
+        """
         return self._params.get_grad(self.id, name)
 
     def maybe_get_grad(self, name: str) -> Optional[ParamXd]:
+        """The gradient, or None.
+
+        name: of the parameter.
+
+        >>> print(Linear(2).maybe_get_grad("W"))
+        None
+        """
         return self.get_grad(name) if self.has_grad(name) else None
 
     def set_grad(self, name: str, value: ParamXd) -> None:
-        """Store the array itself as the gradient."""
+        """Store the array itself as the gradient.
+
+        name: of the parameter.
+
+        value: of its shape.
+
+        >>> layer = Linear(2, 3).initialize()
+        >>> layer.set_grad("b", numpy.ones(2, dtype="f"))
+        >>> layer.get_grad("b")
+        array([1., 1.], dtype=float32)
+        """
         self._params.set_grad(self.id, name, value)
 
     def inc_grad(self, name: str, value: ParamXd) -> None:
-        """Add to the gradient; the first time, start with a copy of `value`."""
+        """Add to the gradient; the first time, start with a copy of `value`.
+
+        name: of the parameter.  value: of its shape.
+
+        >>> layer = Linear(2, 3).initialize()
+        >>> layer.inc_grad("b", numpy.ones(2, dtype="f"))
+        >>> layer.inc_grad("b", numpy.ones(2, dtype="f"))
+        >>> layer.get_grad("b")
+        array([2., 2.], dtype=float32)
+        """
         self._params.inc_grad(self.id, name, value)
 
     def clear_gradients(self) -> None:
-        """Drop all gradients of the tree, e.g. those that a failed backward pass left."""
+        """Drop all gradients of the tree, e.g. those that a failed backward pass left.
+
+        >>> layer = Linear(2, 3).initialize()
+        >>> layer.inc_grad("b", numpy.ones(2, dtype="f"))
+        >>> layer.clear_gradients()
+        >>> layer.has_grad("b")
+        False
+        """
         for node in self.walk():
             node._params._grads.clear()
             for shim in node._shims:
@@ -286,7 +431,13 @@ class Model(Operators, Generic[InT, OutT]):
                     shim.clear_gradients()
 
     def get_gradients(self) -> Dict[Tuple[int, str], Tuple[ParamXd, ParamXd]]:
-        """(param, gradient) by (node id, name), over the tree."""
+        """(param, gradient) by (node id, name), over the tree.
+
+        >>> layer = Linear(2, 3).initialize()
+        >>> layer.inc_grad("b", numpy.ones(2, dtype="f"))
+        >>> [name for _, name in layer.get_gradients()]
+        ['b']
+        """
         return {
             (node.id, name): (node.get_param(name), node.get_grad(name))
             for node in self.walk()
@@ -296,12 +447,29 @@ class Model(Operators, Generic[InT, OutT]):
     # -- Refs: names for nodes further down the tree
 
     def has_ref(self, name: str) -> Optional[bool]:
+        """True or False, None if it is there but unset.
+
+        name: of the ref.
+
+        >>> Linear(2).has_ref("output")
+        False
+        """
         if name not in self._refs:
             return False
         return None if self._refs[name] is None else True
 
     def get_ref(self, name: str) -> "Model":
-        """KeyError if there is no such ref, ValueError if it is unset."""
+        """The node of that name.
+
+        KeyError if there is no such ref, ValueError if it is unset.
+
+        name: of the ref.
+
+        >>> model = chain(Relu(4, 3), Softmax(2, 4)).initialize()
+        >>> model.set_ref("output", model.layers[1])
+        >>> model.get_ref("output").name
+        'softmax'
+        """
         node = self._refs.get(name)
         if node is None:
             text = f"Cannot get reference '{name}' for model '{self.name}'"
@@ -311,10 +479,25 @@ class Model(Operators, Generic[InT, OutT]):
         return node
 
     def maybe_get_ref(self, name: str) -> Optional["Model"]:
+        """The node, or None.
+
+        name: of the ref.
+
+        >>> print(Linear(2).maybe_get_ref("output"))
+        None
+        """
         return self._refs.get(name)
 
     def set_ref(self, name: str, value: Optional["Model"]) -> None:
-        """ValueError if the node is not part of this tree. None unsets."""
+        """ValueError if the node is not part of this tree. None unsets.
+
+        name: of the ref.  value: the node.
+
+        >>> model = chain(Relu(4, 3), Softmax(2, 4)).initialize()
+        >>> model.set_ref("output", model.layers[1])
+        >>> model.ref_names
+        ('output',)
+        """
         if value is not None and not holds(self, value):
             raise ValueError(
                 f"Cannot add reference '{name}' to a node not in tree: '{value.name}' "
@@ -340,6 +523,14 @@ class Model(Operators, Generic[InT, OutT]):
 
         What fails in the callback says in which layer. Gradients that it had added by
         then stay: `clear_gradients` drops them.
+        X: the batch.
+
+        >>> model = chain(Relu(4, 3), Softmax(2, 4)).initialize()
+        >>> X = numpy.ones((5, 3), dtype="f")
+        >>> Y, backprop = model.begin_update(X)
+        >>> dX = backprop(Y - 0.5)
+        >>> dX.shape, model.layers[1].has_grad("W")
+        ((5, 3), True)
         """
         try:
             answer = self._func(self, X, is_train=True)
@@ -350,7 +541,15 @@ class Model(Operators, Generic[InT, OutT]):
             raise
 
     def predict(self, X: InT) -> OutT:
-        """Run without training: Y."""
+        """Run without training: Y.
+
+        X: the batch.
+
+        >>> model = chain(Relu(4, 3), Softmax(2, 4)).initialize()
+        >>> X = numpy.ones((5, 3), dtype="f")
+        >>> model.predict(X).shape
+        (5, 2)
+        """
         try:
             answer = self._func(self, X, is_train=False)
             if type(answer) is tuple and len(answer) == 2:
@@ -365,6 +564,12 @@ class Model(Operators, Generic[InT, OutT]):
 
         Inside `data_validation(True)`, DataValidationError if the data does not fit the
         annotations of the forward function.
+
+        X, Y: a batch of inputs and of outputs, or either.  Returns the model.
+
+        >>> X = numpy.ones((5, 3), dtype="f")
+        >>> chain(Relu(4), Softmax(2)).initialize(X)
+        <Model 'relu>>softmax': nO=2, nI=3, 26 parameters>
         """
         token = initializing.set(initializing.get() + 1)
         try:
@@ -383,6 +588,14 @@ class Model(Operators, Generic[InT, OutT]):
         """Update all parameters that have a gradient, which becomes 0; those of shims first.
 
         A warning if the tree has parameters and none of them ever had a gradient.
+
+        optimizer: called for each of them.
+
+        >>> layer = Linear(2, 3).initialize()
+        >>> layer.set_grad("b", numpy.ones(2, dtype="f"))
+        >>> layer.finish_update(SGD(0.1))
+        >>> layer.get_param("b")
+        array([-0.07071068, -0.07071068], dtype=float32)
         """
         nodes = list(self.walk())
         if not any(node._params._grads or node._shims or node._params.proxy for node in nodes):
@@ -393,7 +606,15 @@ class Model(Operators, Generic[InT, OutT]):
         _update_params(nodes, optimizer)
 
     def replace_callbacks(self, forward: Callable, *, init: Optional[Callable] = None) -> None:
-        """Set the forward function and the init function (None: there is none)."""
+        """Set the forward function and the init function (None: there is none).
+
+        forward: (model, X, is_train) -> (Y, backprop).  init: (model, X, Y) -> None.
+
+        >>> layer = noop()
+        >>> layer.replace_callbacks(lambda model, X, is_train: (2 * X, lambda dY: 2 * dY))
+        >>> layer.predict(21)
+        42
+        """
         self._func = forward
         self.init = init
 
@@ -402,6 +623,15 @@ class Model(Operators, Generic[InT, OutT]):
 
         Keys are (node id, name); those that are not in this tree are ignored. The old
         parameters come back at the end, also after an exception or a Ctrl-C.
+
+        params: the arrays.
+
+        >>> layer = Linear(2, 3).initialize()
+        >>> with layer.use_params({(layer.id, "b"): numpy.ones(2, dtype="f")}):
+        ...     layer.get_param("b")
+        array([1., 1.], dtype=float32)
+        >>> layer.get_param("b")
+        array([0., 0.], dtype=float32)
         """
         entries: List[Any] = []
         contexts: List[Any] = []
@@ -428,6 +658,16 @@ class Model(Operators, Generic[InT, OutT]):
 
         Given a batch X, also the shapes in and out, the time of a prediction and the FLOPs of each layer, with their
         shares. It prints as a table, shows as HTML in notebooks, and its `rows` are for programs.
+
+        >>> X = numpy.ones((5, 3), dtype="f")
+        >>> print(chain(Relu(4), Softmax(2)).initialize(X).summary())
+        layer       in    out   parameters  bytes
+        -----------------------------------------
+        chain       nI=3  nO=2
+        ├─ relu     nI=3  nO=4          16   64 B
+        └─ softmax  nI=4  nO=2          10   40 B
+        <BLANKLINE>
+        3 layers, 26 parameters, 104 B
         """
         return summarize(self, X)
 
@@ -441,6 +681,12 @@ class Model(Operators, Generic[InT, OutT]):
 
         Order: "bfs" breadth first, "dfs_pre" each node before its layers, "dfs_post"
         each node after its layers.
+
+        order: one of these.
+
+        >>> model = chain(Relu(4, 3), Softmax(2, 4)).initialize()
+        >>> [node.name for node in model.walk()]
+        ['relu>>softmax', 'relu', 'softmax']
         """
         if order == "bfs":
             return walk_bfs(self)
@@ -463,13 +709,28 @@ class Model(Operators, Generic[InT, OutT]):
     __setstate__ = _copies.set_state
 
     def to_gpu(self, gpu_id: int) -> None:
-        """Move the tree to a CUDA device, in place."""
+        """Move the tree to a CUDA device, in place.
+
+        gpu_id: which one.
+
+        >>> import cupy
+        >>> layer = Linear(2, 3).initialize()
+        >>> layer.to_gpu(0)
+        >>> layer.ops.device_type
+        'gpu'
+        """
         cupy = compat.require_cupy(f"Model.to_gpu: moving '{self.name}' to a GPU")
         with cupy.cuda.device.Device(gpu_id):
             self._to_ops(CupyOps())
 
     def to_cpu(self) -> None:
-        """Move the tree to the CPU, in place."""
+        """Move the tree to the CPU, in place.
+
+        >>> layer = Linear(2, 3).initialize()
+        >>> layer.to_cpu()
+        >>> layer.ops.device_type
+        'cpu'
+        """
         self._to_ops(NumpyOps())
 
     def _to_ops(self, ops: Ops) -> None:

@@ -27,6 +27,12 @@ def copy_tree(self: SelfT) -> SelfT:
 
     Forward and init functions are shared. A layer or shim that occurs twice is
     copied once. Refs into the tree point into the copy; others become unset.
+
+    >>> layer = Linear(2, 3).initialize()
+    >>> copied = layer.copy()
+    >>> copied.set_param("b", numpy.ones(2, dtype="f"))
+    >>> layer.get_param("b"), copied.get_param("b")
+    (array([0., 0.], dtype=float32), array([1., 1.], dtype=float32))
     """
     nodes = list(self.walk())
     shims: Dict[int, Any] = {}

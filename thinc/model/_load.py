@@ -32,11 +32,27 @@ class _NodeData(NamedTuple):
 
 
 def from_bytes(self: "Model", bytes_data: bytes) -> "Model":
-    """As from_dict. The bytes are those of `to_bytes`."""
+    """As from_dict. The bytes are those of `to_bytes`.
+
+    bytes_data: of `to_bytes`.  ValueError if they do not fit.
+
+    >>> layer = Linear(2, 3).initialize()
+    >>> other = Linear(2, 3).from_bytes(layer.to_bytes())
+    >>> bool((other.get_param("W") == layer.get_param("W")).all())
+    True
+    """
     return self.from_dict(_unpack(self, bytes_data))
 
 
 def can_from_bytes(self: "Model", bytes_data: bytes, *, strict: bool = True) -> bool:
+    """Whether `from_bytes` would load the data: see `can_from_dict`.
+
+    bytes_data: of `to_bytes`.  strict: as there.
+
+    >>> layer = Linear(2, 3).initialize()
+    >>> layer.can_from_bytes(layer.to_bytes()), layer.can_from_bytes(Linear(5, 3).initialize().to_bytes())
+    (True, False)
+    """
     try:
         msg = _unpack(self, bytes_data)
     except ValueError:
@@ -53,6 +69,12 @@ def from_dict(self: "Model", msg: Dict) -> "Model":
 
     The tree must have as many nodes, with dims, parameters (names, shapes, dtypes) and shims that agree with the data
     where they are set here. Names are taken from the data.
+
+    msg: of `to_dict`.
+
+    >>> layer = Linear(2, 3).initialize()
+    >>> Linear(2, 3).from_dict(layer.to_dict())
+    <Model 'linear': nO=2, nI=3, 8 parameters>
     """
     every = _read(self, msg)
     _load_shims(self, every)
@@ -71,6 +93,11 @@ def can_from_dict(self: "Model", msg: Dict, *, strict: bool = True) -> bool:
     """Whether `from_dict` would load the data, into dims and shims that are the same.
 
     strict: names of nodes and attrs must be the same, too.
+    msg: of `to_dict`.
+
+    >>> layer = Linear(2, 3).initialize()
+    >>> layer.can_from_dict(layer.to_dict())
+    True
     """
     try:
         every = _read(self, msg)

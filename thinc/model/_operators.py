@@ -32,6 +32,13 @@ class Operators:
         """Bind operators inside a block: {">>": chain} makes `a >> b` a chain.
 
         A nested block sees only its own. Other threads see none.
+
+        operators: a sign such as ">>", "|", "+", "*" or "**" -> function of two arguments.
+
+        >>> with Model.define_operators({">>": chain, "|": concatenate}):
+        ...     model = (Relu(4) | Linear(2)) >> Softmax(3)
+        >>> model.name
+        'relu|linear>>softmax'
         """
         return _blocks.set(dict(operators))
 

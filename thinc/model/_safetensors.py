@@ -92,6 +92,13 @@ def to_safetensors(self: "Model", path: PathT, *, metadata: Mapping[str, str] = 
 
     metadata: texts to go with it. With "config", the text of a config with a block [model], `thinc.load` builds
         the model, too.
+
+    path: of the file.
+
+    >>> layer = Linear(2, 3).initialize()
+    >>> layer.to_safetensors("model.safetensors", metadata={"author": "me"})
+    >>> Linear(2, 3).from_safetensors("model.safetensors")
+    <Model 'linear': nO=2, nI=3, 8 parameters>
     """
     for key, value in metadata.items():
         if not isinstance(key, str) or not isinstance(value, str):
@@ -299,6 +306,13 @@ def from_safetensors(self: "Model", path: PathT, *, mmap: bool = True) -> "Model
     write to, and training changes the model but not the file (which must not be written to, only replaced).
 
     ValueError if the file is damaged or does not fit; the model is as it was then. Nothing is unpickled or executed.
+
+    path: of the file.
+
+    >>> layer = Linear(2, 3).initialize()
+    >>> layer.to_safetensors("model.safetensors")
+    >>> Linear(2, 3).from_safetensors("model.safetensors")
+    <Model 'linear': nO=2, nI=3, 8 parameters>
     """
     with TensorFile(path) as file:
         load_tensors(self, file, mmap)

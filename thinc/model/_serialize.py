@@ -64,7 +64,13 @@ def deserialize_attr(_: Any, value: Any, name: str, model: "Model") -> Any:
 
 
 def to_dict(self: "Model") -> Dict[str, List[Any]]:
-    """ValueError if a reference points outside the tree."""
+    """What `to_bytes` packs, as a dict of lists.
+
+    ValueError if a reference points outside the tree.
+
+    >>> sorted(Linear(2, 3).initialize().to_dict())
+    ['attrs', 'nodes', 'params', 'shims']
+    """
     nodes = list(self.walk())
     numbers = {id(node): i for i, node in enumerate(nodes)}
     msg: Dict[str, List[Any]] = {"nodes": [], "attrs": [], "params": [], "shims": []}
@@ -108,7 +114,14 @@ def _attrs_to_dict(node: "Model") -> Dict[str, bytes]:
 
 
 def to_bytes(self: "Model") -> bytes:
-    """ValueError if something in the model does not serialize, or is larger than msgpack can hold."""
+    """All that was learned or set: dims, parameters, attrs, refs of the tree.
+
+    ValueError if something in the model does not serialize, or is larger than msgpack can hold.
+
+    >>> layer = Linear(2, 3).initialize()
+    >>> Linear().from_bytes(layer.to_bytes())
+    <Model 'linear': nO=2, nI=3, 8 parameters>
+    """
 
     def to_numpy(array: Any) -> Any:
         return self.ops.to_numpy(array, byte_order="<")
@@ -125,16 +138,43 @@ def to_bytes(self: "Model") -> bytes:
 
 
 def to_disk(self: "Model", path: PathT) -> None:
+    """Write `to_bytes()` to a file, which is replaced as a whole or not at all.
+
+    path: of the file.
+
+    >>> layer = Linear(2, 3).initialize()
+    >>> layer.to_disk("model.bin")
+    >>> Linear().from_disk("model.bin")
+    <Model 'linear': nO=2, nI=3, 8 parameters>
+    """
     write_atomically(path, self.to_bytes())
 
 
 def from_disk(self: "Model", path: PathT) -> "Model":
+    """`from_bytes` of the file that `to_disk` wrote.
+
+    path: of the file.
+
+    >>> layer = Linear(2, 3).initialize()
+    >>> layer.to_disk("model.bin")
+    >>> Linear().from_disk("model.bin")
+    <Model 'linear': nO=2, nI=3, 8 parameters>
+    """
     source = Path(path) if isinstance(path, str) else path
     with source.open("rb") as file:
         return self.from_bytes(file.read())
 
 
 def can_from_disk(self: "Model", path: PathT, *, strict: bool = True) -> bool:
+    """Whether `from_disk` would load the file: see `can_from_dict`.
+
+    path: of the file.  strict: as there.
+
+    >>> layer = Linear(2, 3).initialize()
+    >>> layer.to_disk("model.bin")
+    >>> layer.can_from_disk("model.bin")
+    True
+    """
     source = Path(path) if isinstance(path, str) else path
     try:
         with source.open("rb") as file:

@@ -49,7 +49,15 @@ def walk_dfs(root: "Model", *, post_order: bool) -> Iterator["Model"]:
 
 
 def remove_node(self: "Model", node: "Model") -> None:
-    """Remove a node wherever it occurs. Refs to what is gone become unset."""
+    """Remove a node wherever it occurs. Refs to what is gone become unset.
+
+    node: of the tree.
+
+    >>> model = chain(Relu(4, 3), Softmax(2, 4)).initialize()
+    >>> model.remove_node(model.layers[1])
+    >>> [layer.name for layer in model.layers]
+    ['relu']
+    """
     for parent in list(self.walk()):
         parent._layers[:] = [layer for layer in parent._layers if layer is not node]
     rest = list(self.walk())
@@ -65,6 +73,12 @@ def replace_node(self: "Model", old: "Model", new: "Model") -> bool:
 
     Returns whether `old` is in the tree. The root has nothing above it in which it
     could be replaced. For many nodes at once `replace_nodes` takes one walk.
+
+    >>> model = chain(Relu(4, 3), Softmax(2, 4)).initialize()
+    >>> model.replace_node(model.layers[0], Gelu(4, 3))
+    True
+    >>> [layer.name for layer in model.layers]
+    ['gelu', 'softmax']
     """
     nodes = list(self.walk())
     _put(nodes, {id(old): new})
@@ -72,7 +86,15 @@ def replace_node(self: "Model", old: "Model", new: "Model") -> bool:
 
 
 def replace_nodes(self: "Model", mapping: Dict["Model", "Model"]) -> None:
-    """As replace_node for each pair of old and new, in one walk over the tree as it is before."""
+    """As replace_node for each pair of old and new, in one walk over the tree as it is before.
+
+    mapping: old -> new.
+
+    >>> model = chain(Relu(4, 3), Softmax(2, 4)).initialize()
+    >>> model.replace_nodes({layer: noop() for layer in model.layers})
+    >>> [layer.name for layer in model.layers]
+    ['noop', 'noop']
+    """
     _put(list(self.walk()), {id(old): new for old, new in mapping.items()})
 
 

@@ -42,25 +42,72 @@ class Shim:
         raise NotImplementedError(f"{type(self).__name__} does not implement __call__")
 
     def predict(self, fwd_args: Any) -> Any:
+        """Run without training: Y.
+
+        fwd_args: the inputs.
+
+        >>> class Scaled(Shim):
+        ...     def __call__(self, X, is_train):
+        ...         return self._model * X, lambda dY: self._model * dY
+        >>> Scaled(3).predict(2)
+        6
+        """
         return self(fwd_args, is_train=False)[0]
 
     def begin_update(self, fwd_args: Any) -> Tuple[Any, Callable[..., Any]]:
+        """Run on a training batch: (Y, backprop).
+
+        fwd_args: the inputs.
+
+        >>> class Scaled(Shim):
+        ...     def __call__(self, X, is_train):
+        ...         return self._model * X, lambda dY: self._model * dY
+        >>> Y, backprop = Scaled(3).begin_update(2)
+        >>> Y, backprop(1)
+        (6, 3)
+        """
         return self(fwd_args, is_train=True)
 
     def finish_update(self, optimizer):
-        """Update the parameters with the gradients collected so far."""
+        """Update the parameters with the gradients collected so far.
+
+        optimizer: that updates them.
+
+        >>> class Scaled(Shim):
+        ...     def finish_update(self, optimizer):
+        ...         self._model, _ = optimizer((self.id, "scale"), self._model, self.gradient)
+        >>> shim = Scaled(numpy.ones(1, dtype="f"))
+        >>> shim.gradient = numpy.full(1, 0.5, dtype="f")
+        >>> shim.finish_update(SGD(0.1))
+        >>> shim._model
+        array([0.95], dtype=float32)
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement finish_update")
 
     def clear_gradients(self) -> None:
-        """Drop the gradients collected so far; nothing here."""
+        """Drop the gradients collected so far; nothing here.
+
+        >>> Shim(None).clear_gradients()
+        """
 
     @contextmanager
     def use_params(self, params) -> Iterator[None]:
-        """Parameters replaced for a while; nothing here."""
+        """Parameters replaced for a while; nothing here.
+
+        params: by key.
+
+        >>> with Shim(None).use_params({}):
+        ...     pass
+        """
         yield
 
     def copy(self):
-        """A deep copy. It has an id of its own, as all copies: optimizers keep state by id."""
+        """A deep copy. It has an id of its own, as all copies: optimizers keep state by id.
+
+        >>> shim = Shim({})
+        >>> shim.copy().id == shim.id
+        False
+        """
         return copy.deepcopy(self)
 
     def __getstate__(self) -> Dict[str, Any]:
@@ -75,22 +122,82 @@ class Shim:
         self.id = _identity.restored(state["id"]).claim(_next_id)
 
     def to_device(self, device_type: str, device_id: int):
+        """Move the parameters.
+
+        device_type: "cpu" or "gpu".  device_id: which one.
+
+        >>> class Scaled(Shim):
+        ...     def to_device(self, device_type, device_id):
+        ...         print("moved to", device_type)
+        >>> Scaled(3.0).to_device("cpu", 0)
+        moved to cpu
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement to_device")
 
     def to_disk(self, path: Union[str, Path]):
-        """Write `to_bytes()` to a file: a name, or anything with open("wb")."""
+        """Write `to_bytes()` to a file: a name, or anything with open("wb").
+
+        path: of the file.
+
+        >>> class Scaled(Shim):
+        ...     def to_bytes(self):
+        ...         return str(self._model).encode()
+        ...     def from_bytes(self, data):
+        ...         self._model = float(data)
+        ...         return self
+        >>> Scaled(3.0).to_disk("scale.txt")
+        >>> Path("scale.txt").read_text()
+        '3.0'
+        """
         write_atomically(path, self.to_bytes())
 
     def from_disk(self, path: Union[str, Path]) -> "Shim":
-        """Load what `to_disk` wrote; returns what `from_bytes` returns."""
+        """Load what `to_disk` wrote; returns what `from_bytes` returns.
+
+        path: of the file.
+
+        >>> class Scaled(Shim):
+        ...     def to_bytes(self):
+        ...         return str(self._model).encode()
+        ...     def from_bytes(self, data):
+        ...         self._model = float(data)
+        ...         return self
+        >>> Scaled(3.0).to_disk("scale.txt")
+        >>> Scaled(None).from_disk("scale.txt")._model
+        3.0
+        """
         source = Path(path) if isinstance(path, str) else path
         with source.open("rb") as file:
             return self.from_bytes(file.read())
 
     def to_bytes(self):
+        """All that was learned, in a form that `from_bytes` reads.
+
+        >>> class Scaled(Shim):
+        ...     def to_bytes(self):
+        ...         return str(self._model).encode()
+        ...     def from_bytes(self, data):
+        ...         self._model = float(data)
+        ...         return self
+        >>> Scaled(3.0).to_bytes()
+        b'3.0'
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement to_bytes")
 
     def from_bytes(self, data) -> "Shim":
+        """Load what `to_bytes` gave; returns self.
+
+        data: the bytes.
+
+        >>> class Scaled(Shim):
+        ...     def to_bytes(self):
+        ...         return str(self._model).encode()
+        ...     def from_bytes(self, data):
+        ...         self._model = float(data)
+        ...         return self
+        >>> Scaled(None).from_bytes(Scaled(3.0).to_bytes())._model
+        3.0
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement from_bytes")
 
 
