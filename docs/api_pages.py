@@ -221,12 +221,13 @@ def missing():
             yield f"{name}: has no docstring"
         if ">>> " not in text:
             yield f"{name}: has no example"
-        for argument in _arguments(found):
+        for argument in arguments_of(found):
             if argument not in ("self", "cls") and not re.search(rf"\b{re.escape(argument)}\b", text):
                 yield f"{name}: says nothing of {argument}"
 
 
-def _arguments(found):
+def arguments_of(found):
+    """The names of the arguments of a function or class."""
     try:
         return list(inspect.signature(found).parameters) if inspect.isclass(found) or inspect.isroutine(found) else []
     except (TypeError, ValueError):

@@ -1,6 +1,7 @@
 """The documentation site: `make docs` builds it into build/docs, without a network and without a warning."""
 
 import inspect
+import os
 import re
 import sys
 from pathlib import Path
@@ -36,6 +37,13 @@ html_theme_options = {
 }
 html_context = {"default_mode": "auto"}
 
+# The kernels of the pages have settings of their own, not those of the person who builds.
+PROFILE = DOCS.parent / "build" / "ipython" / "profile_default"
+PROFILE.mkdir(parents=True, exist_ok=True)
+(PROFILE / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n", encoding="utf8")
+os.environ["IPYTHONDIR"] = str(PROFILE.parent)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # a page is built beside others
+
 nb_execution_mode = "cache"  # a cell runs again when it or one before it changed
 nb_execution_cache_path = str(DOCS.parent / "build" / "docs-cells")
 nb_execution_timeout = 300
@@ -55,17 +63,32 @@ suppress_warnings = ["myst.xref_missing"] if "linkcheck" in sys.argv else []
 
 
 def readable(app, what, name, obj, options, lines):
-    """Docstrings are plain text: what is indented is a formula or a list of arguments, `x` is code."""
-    paragraphs = re.split(r"\n\s*\n", inspect.cleandoc("\n".join(lines)))
+    """Docstrings are plain text: what is indented is a formula, `x` is code, `name: what it is` an argument."""
+    text = api_pages.TEXTS.get(name.rsplit(".", 1)[-1]) or "\n".join(lines)
+    known = set(api_pages.arguments_of(obj))
     lines[:] = []
-    for paragraph in paragraphs:
+    for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(text)):
         if paragraph.startswith(">>> "):
-            text = paragraph
+            lines += [*paragraph.splitlines(), ""]
         elif paragraph.startswith((" ", "\t")):
-            text = "::\n\n" + paragraph
+            lines += ["::", "", *paragraph.splitlines(), ""]
         else:
-            text = "\n".join(map(_escaped, _with_formulas_apart(paragraph)))
-        lines += [*text.splitlines(), ""]
+            for part in _arguments_apart(paragraph, known):
+                lines += [*part, ""]
+
+
+def _arguments_apart(paragraph, known):
+    """The lines of a paragraph, with its arguments as a list."""
+    starts = [
+        match
+        for match in re.finditer(r"(?:^|(?<=[.:]) +)((?:\w+, )*\w+): +", paragraph, re.M)
+        if known.issuperset(match[1].split(", "))
+    ]
+    ends = [*(match.start() for match in starts), len(paragraph)]
+    yield map(_escaped, _with_formulas_apart(paragraph[: ends[0]]))
+    for match, end in zip(starts, ends[1:]):
+        names = ", ".join(f"``{argument}``" for argument in match[1].split(", "))
+        yield [f"- {names}: {_escaped(' '.join(paragraph[match.end() : end].split()))}"]
 
 
 def _with_formulas_apart(paragraph):
