@@ -171,3 +171,29 @@ def test_training_imports_no_framework(folder):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert not Path("imported").exists() or Path("imported").read_text() == "cupy "
+
+
+def test_a_notebook_shows_a_bar_of_its_own_and_plain_lines(folder):
+    for package in ("ipykernel", "ipywidgets", "nbclient"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    import nbclient
+    import nbformat
+
+    train = "from thinc.cli import main\nmain(['train', 'run.cfg', '--training.max_epochs=2', '--output', 'run'])"
+    look = "import thinc\nthinc.load('run').model"
+    cells = [nbformat.v4.new_code_cell(source) for source in (train, look)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    outputs, (model,) = (cell.outputs for cell in notebook.cells)
+    (bar,) = [output for output in outputs if output.output_type == "display_data"]
+    assert "application/vnd.jupyter.widget-view+json" in bar.data
+    text = "".join(output.text for output in outputs if output.output_type == "stream")
+    assert re.sub(r"[\d.,]+", "1", text).splitlines()[2:] == [
+        "epoch   1  cross-entropy 1  accuracy 1 %  1 words/s",
+        "epoch   1  cross-entropy 1  accuracy 1 %  1 words/s",
+        "Best accuracy 1 % in epoch 1 1 words/s",
+        "Saved in run: model1bin 1 kB; checkpoint1bin 1 kB1 which only --resume needs",
+    ]
+    assert outputs[-1].data["text/plain"] == "0" and "hashembed" in model.data["text/html"]
