@@ -145,6 +145,19 @@ def names(page):
         everything = importlib.import_module(module).__all__
         for name in everything if listed == "*" else listed.split():
             yield module, name
+    if page == "dense-layers":
+        yield from (("thinc.api", name) for name in _further_dense_layers())
+
+
+def _further_dense_layers():
+    """Those that `dense` makes and no page names."""
+    from thinc import api
+
+    listed = {name for _, modules in PAGES.values() for name in modules.get("thinc.api", "").split()}
+    for name in api.__all__:
+        found = getattr(api, name)
+        if name not in listed and inspect.isfunction(found) and "normalize" in inspect.signature(found).parameters:
+            yield name
 
 
 def setup_of(module):

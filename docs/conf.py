@@ -1,5 +1,6 @@
 """The documentation site: `make docs` builds it into build/docs, without a network and without a warning."""
 
+import importlib.util
 import inspect
 import os
 import re
@@ -37,19 +38,28 @@ html_theme_options = {
 }
 html_context = {"default_mode": "auto"}
 
+
+def lacking(page):
+    """The packages that a page says it needs (`needs: [torch]` at its top) and that are not here."""
+    (needs,) = re.findall(r"\A---\n(?:.*\n)*?needs: \[(.*)\]\n", page.read_text(encoding="utf8")) or [""]
+    return [name for name in needs.split(", ") if name and importlib.util.find_spec(name) is None]
+
+
 # The kernels of the pages have settings of their own, not those of the person who builds.
 PROFILE = DOCS.parent / "build" / "ipython" / "profile_default"
 PROFILE.mkdir(parents=True, exist_ok=True)
-(PROFILE / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n", encoding="utf8")
+SETTINGS = 'c.IPKernelApp.log_level = 40\nc.InteractiveShell.xmode = "Minimal"\n'  # errors without the way to them
+(PROFILE / "ipython_kernel_config.py").write_text(SETTINGS, encoding="utf8")
 os.environ["IPYTHONDIR"] = str(PROFILE.parent)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a page is built beside others
 
 nb_execution_mode = "cache"  # a cell runs again when it or one before it changed
 nb_execution_cache_path = str(DOCS.parent / "build" / "docs-cells")
+nb_execution_excludepatterns = [str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md") if lacking(page)]
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_typehints = "signature"
@@ -109,6 +119,15 @@ def _escaped(line):
     return "".join(f"`{part}`" if part.startswith("`") else re.sub(r"([*|\\_])", r"\\\1", part) for part in parts)
 
 
+def say_what_was_not_run(app, docname, source):
+    """A note below the title of a page whose cells did not run here."""
+    missing = lacking(DOCS / f"{docname}.md") if (DOCS / f"{docname}.md").exists() else []
+    if missing:
+        note = f":::{{note}}\nThis page was made without {' and '.join(missing)}: its cells were not run.\n:::"
+        source[0] = re.sub(r"^(# .*\n)", lambda match: f"{match[1]}\n{note}\n", source[0], count=1, flags=re.M)
+
+
 def setup(app):
+    app.connect("source-read", say_what_was_not_run)
     api_pages.write(DOCS / "reference")
     app.connect("autodoc-process-docstring", readable)

@@ -16,6 +16,8 @@ from typing import Any, Callable, Dict, Tuple
 
 import numpy
 
+from .ops import SMOOTH
+
 Sizes = Tuple[int, int, int, int]  # N items, I in, O out, P pieces
 
 
@@ -145,10 +147,10 @@ BITS: Dict[str, Bits] = {
     "backprop_reduce_max": Bits(_max_gradient, (), levels="all", lengths=True, tokens=True),
     "gather_add": Bits(_gathered, (1,), levels="all"),
     "hash_embed": Bits(_hashed, (1,), levels="all"),
-    **{name: Bits(_ELEMENTS, (0,)) for name in ("sigmoid", "swish", "dish", "gelu", "gelu_approx", "mish", "erf")},
+    **{name: Bits(_ELEMENTS, (0,)) for name in (*SMOOTH, "erf")},
     **{name: Bits(_ELEMENTS, (0,)) for name in ("hard_sigmoid", "hard_swish", "clipped_linear")},
     **{name: Bits(_ELEMENTS, (0,), levels="all") for name in ("relu", "relu_k", "hard_tanh", "hard_swish_mobilenet")},
-    **{f"backprop_{name}": Bits(_GRADIENT, (0, 1)) for name in ("sigmoid", "dish", "gelu", "gelu_approx", "mish")},
+    **{f"backprop_{name}": Bits(_GRADIENT, (0, 1)) for name in SMOOTH if name != "swish"},
     **{f"backprop_{name}": Bits(_GRADIENT, (0, 1)) for name in ("hard_swish", "hard_swish_mobilenet")},
     **{f"backprop_{name}": Bits(_GRADIENT, (0, 1), levels="all") for name in ("relu", "relu_k", "hard_tanh")},
     **{f"backprop_{name}": Bits(_GRADIENT, (0, 1), levels="all") for name in ("hard_sigmoid", "clipped_linear")},

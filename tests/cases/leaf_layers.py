@@ -5,39 +5,30 @@ and 5 rows.
 """
 
 import functools
+import inspect
 from typing import Any, Callable, List, Tuple
 
 import numpy
 
+from thinc import layers
 from thinc.layers import (
     LSTM,
     CauchySimilarity,
-    ClippedLinear,
-    Dish,
     Dropout,
     Embed,
     Gelu,
-    HardSigmoid,
-    HardSwish,
-    HardSwishMobilenet,
-    HardTanh,
     HashEmbed,
     LayerNorm,
     Linear,
     Logistic,
-    Maxout,
-    Mish,
     MultiSoftmax,
     ParametricAttention,
     ParametricAttention_v2,
-    Relu,
-    ReluK,
     Sigmoid,
     Softmax,
     Softmax_v2,
     SparseLinear,
     SparseLinear_v2,
-    Swish,
     array_getitem,
     expand_window,
     getitem,
@@ -144,22 +135,17 @@ def set_normal(build: Callable[[], Any]) -> Callable[[], Any]:
     return make
 
 
+# Those that dense() and its like make: an activation, then a norm and dropout.
+DENSE = [
+    layer
+    for layer in (getattr(layers, name) for name in layers.__all__)
+    if inspect.isfunction(layer) and "normalize" in inspect.signature(layer).parameters
+]
+
+
 def _dense_rows() -> List[LayerCase]:
     cases = []
-    for layer in (
-        Relu,
-        Mish,
-        Gelu,
-        Swish,
-        HardSwish,
-        HardSwishMobilenet,
-        Dish,
-        ClippedLinear,
-        HardSigmoid,
-        HardTanh,
-        ReluK,
-        Maxout,
-    ):
+    for layer in DENSE:
         name = f"{layer.__name__}.v1"
         cases += [
             LayerCase(name, lambda layer=layer: layer(nO, nI, init_b=normal_init), rows()),

@@ -65,7 +65,8 @@ def probabilities(*shape: int) -> Callable[[Any, str], Any]:
 
 POINTS = normal(83, scale=5.0)
 LINEAR = {"slope": 0.7, "offset": -0.2, "min_val": -2.0, "max_val": 3.0}
-BACKPROP_READS = {"relu": "Y", "sigmoid": "Y", "swish": "XY"}
+PIECEWISE = ["relu", "hard_sigmoid", "hard_tanh", "relu_k", "clipped_linear", "hard_swish", "hard_swish_mobilenet"]
+SMOOTH = [name for name in STATED if name not in (*PIECEWISE, "tanh", "erf")]  # all others of the list
 
 
 def _saved(name: str) -> Args:
@@ -77,14 +78,9 @@ def _saved(name: str) -> Args:
         dY, X = normal(83)(random, dtype), POINTS(random, dtype)
         Y = getattr(Ops(), name)(X)
         saved = {"X": X, "Y": Y}
-        return (dY, *(saved[key] for key in BACKPROP_READS.get(name, "X")))
+        return (dY, *(saved[key] for key in (STATED[name].reads if name in STATED else "X")))
 
     return make
-
-
-_SMOOTH = ["sigmoid", "swish", "dish", "gelu", "gelu_approx", "mish"]
-_PIECEWISE = ["relu", "hard_sigmoid", "hard_tanh", "relu_k"]
-_PIECEWISE += ["clipped_linear", "hard_swish", "hard_swish_mobilenet"]
 
 
 def _activation(name: str) -> List[OpCase]:
@@ -97,7 +93,7 @@ def _activation(name: str) -> List[OpCase]:
 
 
 ACTIVATIONS: List[OpCase] = [
-    *(case for name in _SMOOTH + _PIECEWISE for case in _activation(name)),
+    *(case for name in SMOOTH + PIECEWISE for case in _activation(name)),
     OpCase("mish", args(POINTS), kwargs={"threshold": 5.0}, id="threshold", ulp=12),
     OpCase("erf", args(POINTS), ulp=6, atol=1),
     OpCase("sechsq", args(POINTS), ulp=32),
