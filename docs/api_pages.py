@@ -187,7 +187,8 @@ def text_of(name, found):
 
 def write(folder):
     folder.mkdir(exist_ok=True)
-    toc = "\n".join(PAGES)
+    toc = "\n".join([*PAGES, "command-line"])
+    _update(folder / "command-line.md", _command_line())
     _update(folder / "index.md", f"# Reference\n\n```{{toctree}}\n:maxdepth: 1\n\n{toc}\n```\n")
     for page, (title, modules) in PAGES.items():
         setup = "\n".join(dict.fromkeys(line for module in modules for line in setup_of(module)))
@@ -198,6 +199,21 @@ def write(folder):
         ]
         parts += [_entry(module, name) for module, name in names(page)]
         _update(folder / f"{page}.md", "\n".join(parts))
+
+
+def _command_line():
+    """The help pages of all commands, as the parser has them."""
+    import argparse
+
+    from thinc.cli import build_parser
+
+    os.environ["COLUMNS"] = "100"  # as wide as the page
+    parser = build_parser()
+    (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    parts = ["# Command line\n", "% written from the parser\n", f"```text\n{parser.format_help()}```\n"]
+    for name, command in commands.choices.items():
+        parts.append(f"## thinc {name}\n\n```text\n{command.format_help()}```\n")
+    return "\n".join(parts)
 
 
 def _entry(module, name):

@@ -21,7 +21,8 @@ def pages():
 def problems(page):
     """Links that lead nowhere and snippets that are not Python."""
     text = page.read_text(encoding="utf8")
-    for target in re.findall(r"\]\(([^)#\s]+)", text):
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.S)
+    for target in re.findall(r"\]\(([^)#\s]+)", prose):
         written = "/reference/" in f"/{target}"  # when the site is built
         if "://" not in target and not written and not (page.parent / target).exists():
             yield f"{page.relative_to(ROOT)}: there is no {target}"

@@ -26,6 +26,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "thinc"
 html_static_path = ["_static"]
 html_css_files = ["thinc.css"]
+html_favicon = "_static/icon.svg"
 html_show_sourcelink = False
 html_theme_options = {
     "show_toc_level": 2,
@@ -67,6 +68,7 @@ autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 88
 add_module_names = False
+toc_object_entries = False  # each name has a heading of its own
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 suppress_warnings = ["myst.xref_missing"] if "linkcheck" in sys.argv else []
