@@ -47,7 +47,7 @@ $(VENV)/.built: $(VENV)/.requirements $(SOURCES)
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.built
-	@test -f $@ -a $@ -nt pyproject.toml || { echo "Installing"; PYTHONWARNINGS=ignore $(PIP) --no-build-isolation -e .; }
+	@test -f $@ -a $@ -nt pyproject.toml -a $@ -nt setup.py || { echo "Installing"; PYTHONWARNINGS=ignore $(PIP) --no-build-isolation -e .; }
 	@touch $@
 
 # (thinc is installed: pip adds what its extra asks for)

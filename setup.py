@@ -11,6 +11,7 @@ import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 KERNELS = "thinc/backends/_kernels"
@@ -165,15 +166,34 @@ class BuildKernels(build_ext):
                 subprocess.run([strip, "--strip-unneeded", self.get_ext_fullpath(ext.name)], check=True)
 
 
+class BuildHeaders(build_py):
+    """build_py that adds the headers as thinc/include. An editable install reads them where they are."""
+
+    def headers(self):
+        target = os.path.join(self.build_lib, "thinc", "include")
+        return {os.path.join(target, path.name): path for path in sorted((ROOT / "include" / "thinc").glob("*.hh"))}
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            for target, path in self.headers().items():
+                self.mkpath(os.path.dirname(target))
+                self.copy_file(str(path), target)
+
+    def get_outputs(self, include_bytecode=True):
+        return super().get_outputs(include_bytecode) + ([] if self.editable_mode else list(self.headers()))
+
+
 if __name__ == "__main__":
     setup(
-        packages=["thinc.include", "thinc.training.configs"]
+        packages=["thinc.training.configs"]
         + [
             str(path.parent.relative_to(ROOT)).replace(os.sep, ".")
             for path in sorted((ROOT / "thinc").rglob("__init__.py"))
         ],
-        package_dir={"thinc.include": "include/thinc"},
-        package_data={"thinc.include": ["*.hh"], "": ["*.pxd", "*.pyx", "*.hh", "*.cc", "*.cu", "*.cfg", "py.typed"]},
+        # (said, so that an editable install is a path: type checkers do not run setuptools' finder of modules)
+        package_dir={"": "."},
+        package_data={"": ["*.pxd", "*.pyx", "*.hh", "*.cc", "*.cu", "*.cfg", "*.pyi", "py.typed"]},
         ext_modules=cythonize(
             list(extensions()),
             compiler_directives={
@@ -186,6 +206,6 @@ if __name__ == "__main__":
             nthreads=0,
             quiet=True,
         ),
-        cmdclass={"build_ext": BuildKernels},
+        cmdclass={"build_ext": BuildKernels, "build_py": BuildHeaders},
         zip_safe=False,
     )

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 _HOMES = {
-    "typing": "Any Callable Container Dict Iterator List Mapping Optional Sequence Set Sized Tuple Type TypeVar"
+    "typing": "Any Callable Container Dict Generic Iterator List Mapping Optional Sequence Set Sized Tuple Type TypeVar"
     " Union cast overload",
     "thinc._array_types": "Array1d Array2d Array3d Array4d ArrayXd DTypes DTypesFloat DTypesInt FloatsXd IntsXd"
     " List2d ListXd Shape",

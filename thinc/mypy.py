@@ -97,7 +97,9 @@ def _reducer_out(call: object) -> Optional[str]:
     if not isinstance(call, CallExpr) or not isinstance(call.callee, NameExpr):
         return None
     node = call.callee.node
-    if not isinstance(node, (Decorator, FuncDef, OverloadedFuncDef)):
+    if isinstance(node, OverloadedFuncDef):
+        node = node.impl
+    if not isinstance(node, (Decorator, FuncDef)):
         return None
     declared = get_proper_type(node.type)
     if not isinstance(declared, CallableType):

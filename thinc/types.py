@@ -11,6 +11,7 @@ import sys
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import (
+    TYPE_CHECKING,
     Any,
     Callable,
     Dict,
@@ -127,39 +128,53 @@ class Decorator(Protocol):
     def __call__(self, name: str) -> Callable[[_DIn], _DIn]: ...
 
 
-class Floats1d(_Array1d[float, "Floats1d"], _Floats):
-    # (the parameter has had this name from the beginning)
-    @abstractmethod
-    def __setitem__(self, key: _1_AllKeys, _F1_AllReturns: Any): ...  # noqa: F811
+# To checkers the array classes are protocols: what has all that a Floats2d has is one.
+if TYPE_CHECKING:
+    from typing import Protocol as _Structural
+else:
+
+    class _Structural:
+        __slots__ = ()
 
 
-class Floats2d(_Array2d[float, Floats1d, "Floats2d"], _Floats):
+class Floats1d(_Array1d[float, "Floats1d"], _Floats, _Structural):
+    if not TYPE_CHECKING:
+        # (the parameter has had this name from the beginning)
+        @abstractmethod
+        def __setitem__(self, key: _1_AllKeys, _F1_AllReturns: Any): ...  # noqa: F811
+
+
+class Floats2d(_Array2d[float, Floats1d, "Floats2d"], _Floats, _Structural):
     pass
 
 
-class Floats3d(_Array3d[float, Floats1d, Floats2d, "Floats3d"], _Floats):
+class Floats3d(_Array3d[float, Floats1d, Floats2d, "Floats3d"], _Floats, _Structural):
     pass
 
 
-class Floats4d(_Array4d[float, Floats1d, Floats2d, Floats3d, "Floats4d"], _Floats):
+class Floats4d(_Array4d[float, Floats1d, Floats2d, Floats3d, "Floats4d"], _Floats, _Structural):
     pass
 
 
-class Ints1d(_Array1d[int, "Ints1d"], _Ints):
-    @abstractmethod
-    def __setitem__(self, key: _1_AllKeys, _I1_AllReturns: Any): ...  # noqa: F811
+class Ints1d(_Array1d[int, "Ints1d"], _Ints, _Structural):
+    if not TYPE_CHECKING:
+
+        @abstractmethod
+        def __setitem__(self, key: _1_AllKeys, _I1_AllReturns: Any): ...  # noqa: F811
 
 
-class Ints2d(_Array2d[int, Ints1d, "Ints2d"], _Ints):
-    @abstractmethod
-    def sum(self, keepdims: bool = False, axis: Any = -1, out: Any = None) -> Any: ...
+class Ints2d(_Array2d[int, Ints1d, "Ints2d"], _Ints, _Structural):
+    if not TYPE_CHECKING:
+
+        @abstractmethod
+        def sum(self, keepdims: bool = False, axis: Any = -1, out: Any = None) -> Any: ...
 
 
-class Ints3d(_Array3d[int, Ints1d, Ints2d, "Ints3d"], _Ints):
+class Ints3d(_Array3d[int, Ints1d, Ints2d, "Ints3d"], _Ints, _Structural):
     pass
 
 
-class Ints4d(_Array4d[int, Ints1d, Ints2d, Ints3d, "Ints4d"], _Ints):
+class Ints4d(_Array4d[int, Ints1d, Ints2d, Ints3d, "Ints4d"], _Ints, _Structural):
     pass
 
 

@@ -1,9 +1,10 @@
 """Parameters and their gradients, by (model id, parameter name)."""
 
-from typing import Any, Dict, Optional, Tuple, cast
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 import numpy
 
+from .._array_types import ParamXd
 from ..types import FloatsXd
 
 KeyT = Tuple[int, str]
@@ -17,11 +18,11 @@ class ParamServer:
     read, gradients are only sent to it and never become visible here.
     """
 
-    _params: Dict[KeyT, FloatsXd]
-    _grads: Dict[KeyT, FloatsXd]
+    _params: Dict[KeyT, Any]
+    _grads: Dict[KeyT, Any]
     proxy: Optional[Any]
 
-    def __init__(self, params: Dict[KeyT, FloatsXd] = {}, grads: Dict[KeyT, FloatsXd] = {}, *, proxy=None):
+    def __init__(self, params: Mapping[KeyT, FloatsXd] = {}, grads: Mapping[KeyT, FloatsXd] = {}, *, proxy: Any = None):
         self._params = dict(params)
         self._grads = dict(grads)
         self.proxy = proxy
@@ -42,13 +43,13 @@ class ParamServer:
     def has_grad(self, model_id: int, name: str) -> bool:
         return (model_id, name) in self._grads
 
-    def get_param(self, model_id: int, name: str) -> FloatsXd:
+    def get_param(self, model_id: int, name: str) -> ParamXd:
         """The parameter itself, not a copy.  KeyError if it was never set."""
         if self.proxy is not None:
             self._params[(model_id, name)] = self.proxy.get_param(model_id, name)
         return self._params[(model_id, name)]
 
-    def get_grad(self, model_id: int, name: str) -> FloatsXd:
+    def get_grad(self, model_id: int, name: str) -> ParamXd:
         """The gradient itself, not a copy.  KeyError if there is none."""
         return self._grads[(model_id, name)]
 
@@ -77,4 +78,4 @@ class ParamServer:
         elif hasattr(value, "copy"):
             self._grads[key] = value.copy()
         else:
-            self._grads[key] = cast(FloatsXd, numpy.ascontiguousarray(value))
+            self._grads[key] = numpy.ascontiguousarray(value)

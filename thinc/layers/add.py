@@ -15,7 +15,9 @@ OutT = TypeVar("OutT", bound=Union[ArrayXd, ListXd, Ragged, Padded])
 
 
 @registry.layers("add.v1")
-def add(layer1: Model[InT, OutT], layer2: Model[InT, OutT], *layers: Model) -> Model[InT, XY_XY_OutT]:
+def add(
+    layer1: Model[InT, XY_XY_OutT], layer2: Model[InT, XY_XY_OutT], *layers: Model[InT, XY_XY_OutT]
+) -> Model[InT, XY_XY_OutT]:
     """Y = f(X) + g(X) + ...; lists item by item, Ragged and Padded by their data.
 
     Where the first layer is a sum already, the others are added to that same object, unless they hold it.
@@ -29,7 +31,7 @@ def add(layer1: Model[InT, OutT], layer2: Model[InT, OutT], *layers: Model) -> M
     """
     if layer1._func is forward and not any(holds(layer, layer1) for layer in (layer2, *layers)):
         layer1.layers.extend((layer2, *layers))
-        return cast(Model[InT, XY_XY_OutT], layer1)
+        return layer1
     all_layers = (layer1, layer2, *layers)
     dims: dict = {"nO": None}
     if all(layer.has_dim("nI") is not False for layer in all_layers):

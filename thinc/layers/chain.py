@@ -1,4 +1,4 @@
-from typing import Any, Callable, List, Optional, Tuple, TypeVar
+from typing import Any, Callable, List, Optional, Tuple, TypeVar, overload
 
 from ..config import registry
 from ..model import Model, initializing
@@ -12,6 +12,10 @@ __all__ = ["chain", "chain_no_types", "forward", "init"]
 InT = TypeVar("InT")
 MidT = TypeVar("MidT")
 OutT = TypeVar("OutT")
+Mid2T = TypeVar("Mid2T")
+Mid3T = TypeVar("Mid3T")
+Mid4T = TypeVar("Mid4T")
+Mid5T = TypeVar("Mid5T")
 
 
 @registry.layers("chain.v1")
@@ -20,6 +24,45 @@ def chain_no_types(*layer: Model) -> Model:
     return chain(*layer)
 
 
+# To type checkers each of six layers takes what the one before gives; the plugin for mypy looks at any number.
+@overload
+def chain(layer1: Model[InT, MidT], layer2: Model[MidT, OutT]) -> Model[InT, OutT]: ...
+@overload
+def chain(layer1: Model[InT, MidT], layer2: Model[MidT, Mid2T], layer3: Model[Mid2T, OutT], /) -> Model[InT, OutT]: ...
+@overload
+def chain(
+    layer1: Model[InT, MidT], layer2: Model[MidT, Mid2T], layer3: Model[Mid2T, Mid3T], layer4: Model[Mid3T, OutT], /
+) -> Model[InT, OutT]: ...
+@overload
+def chain(
+    layer1: Model[InT, MidT],
+    layer2: Model[MidT, Mid2T],
+    layer3: Model[Mid2T, Mid3T],
+    layer4: Model[Mid3T, Mid4T],
+    layer5: Model[Mid4T, OutT],
+    /,
+) -> Model[InT, OutT]: ...
+@overload
+def chain(
+    layer1: Model[InT, MidT],
+    layer2: Model[MidT, Mid2T],
+    layer3: Model[Mid2T, Mid3T],
+    layer4: Model[Mid3T, Mid4T],
+    layer5: Model[Mid4T, Mid5T],
+    layer6: Model[Mid5T, OutT],
+    /,
+) -> Model[InT, OutT]: ...
+@overload
+def chain(
+    layer1: Model[InT, MidT],
+    layer2: Model[MidT, Mid2T],
+    layer3: Model[Mid2T, Mid3T],
+    layer4: Model[Mid3T, Mid4T],
+    layer5: Model[Mid4T, Mid5T],
+    layer6: Model[Mid5T, Any],
+    /,
+    *layers: Model[Any, Any],
+) -> Model[InT, Any]: ...
 def chain(layer1: Model[InT, MidT], layer2: Model[MidT, Any], *layers: Model[Any, Any]) -> Model[InT, XY_YZ_OutT]:
     """Composition: chain(f, g, h)(X) = h(g(f(X))).
 

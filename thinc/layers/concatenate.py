@@ -18,7 +18,7 @@ OutT = TypeVar("OutT", bound=Union[Array2d, Sequence[Array2d], Ragged, Padded])
 
 
 @registry.layers("concatenate.v1")
-def concatenate(*layers: Model) -> Model[InT, XY_XY_OutT]:
+def concatenate(*layers: Model[InT, XY_XY_OutT]) -> Model[InT, XY_XY_OutT]:
     """Y = [f(X) | g(X) | ...], side by side along the last axis.
 
     Lists, Ragged and Padded are joined sequence by sequence.  No layer gives noop(),

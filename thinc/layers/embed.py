@@ -1,6 +1,6 @@
 """Dimensions: N ids, O out (nO), V rows of the table (nV)."""
 
-from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, cast
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, cast, overload
 
 import numpy
 
@@ -23,6 +23,24 @@ InT = TypeVar("InT", bound=Union[Ints1d, Ints2d])
 OutT = Floats2d
 
 
+@overload
+def Embed(
+    nO: Optional[int] = None,
+    nV: Optional[int] = None,
+    *,
+    column: None = None,
+    initializer: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+) -> Model[Ints1d, OutT]: ...
+@overload
+def Embed(
+    nO: Optional[int] = None,
+    nV: Optional[int] = None,
+    *,
+    column: int,
+    initializer: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+) -> Model[Ints2d, OutT]: ...
 @registry.layers("Embed.v1")
 def Embed(
     nO: Optional[int] = None,
@@ -31,7 +49,7 @@ def Embed(
     column: Optional[int] = None,
     initializer: Optional[Callable] = None,
     dropout: Optional[float] = None,
-) -> Model[InT, OutT]:
+) -> Model[Any, OutT]:
     """One row of a table per id, Y = E[ids].  ids (N,) -> Y (N, nO); E (nV, nO).
 
     With `column`, ids are that column of a two-dimensional array.  Without nV the table
@@ -51,7 +69,7 @@ def Embed(
     if dropout is not None:
         check_rate(dropout, "Embed")
         attrs["dropout_rate"] = dropout
-    model: Model = Model(
+    model: Model[Any, OutT] = Model(
         "embed",
         forward,
         init=partial(init, initializer or uniform_init),
@@ -62,7 +80,7 @@ def Embed(
     if column is not None:
         model = chain(ints_getitem((slice(0, None), column)), model)
     model.attrs["column"] = column
-    return cast(Model[InT, OutT], model)
+    return model
 
 
 @holds(E=("nV", "nO"))

@@ -1,7 +1,7 @@
 """Dimensions: N ids, O out (nO), V rows of the table (nV)."""
 
 from numbers import Integral
-from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, cast
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, overload
 
 from ..config import registry
 from ..initializers import uniform_init
@@ -21,6 +21,26 @@ InT = TypeVar("InT", bound=Union[Ints1d, Ints2d])
 OutT = Floats2d
 
 
+@overload
+def HashEmbed(
+    nO: int,
+    nV: int,
+    *,
+    seed: Optional[int] = None,
+    column: None = None,
+    initializer: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+) -> Model[Ints1d, OutT]: ...
+@overload
+def HashEmbed(
+    nO: int,
+    nV: int,
+    *,
+    seed: Optional[int] = None,
+    column: int,
+    initializer: Optional[Callable] = None,
+    dropout: Optional[float] = None,
+) -> Model[Ints2d, OutT]: ...
 @registry.layers("HashEmbed.v1")
 def HashEmbed(
     nO: int,
@@ -30,7 +50,7 @@ def HashEmbed(
     column: Optional[int] = None,
     initializer: Optional[Callable] = None,
     dropout: Optional[float] = None,
-) -> Model[InT, OutT]:
+) -> Model[Any, OutT]:
     """The sum of four rows of a table, picked by hashing the id.
 
     Y[n] = sum over j < 4 of E[hash(ids[n], seed)[j] % nV].  ids (N,), as uint64 -> Y
@@ -59,7 +79,7 @@ def HashEmbed(
     if dropout is not None:
         check_rate(dropout, "HashEmbed")
         attrs["dropout_rate"] = dropout
-    model: Model = Model(
+    model: Model[Any, OutT] = Model(
         "hashembed",
         forward,
         init=partial(init, initializer or uniform_init),
@@ -72,7 +92,7 @@ def HashEmbed(
     if column is not None:
         model = chain(ints_getitem((slice(0, None), column)), model)
     model.attrs["column"] = column
-    return cast(Model[InT, OutT], model)
+    return model
 
 
 @holds(E=("nV", "nO"))

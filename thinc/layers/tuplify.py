@@ -1,4 +1,4 @@
-from typing import Any, Optional, Tuple, TypeVar
+from typing import Any, Callable, Optional, Tuple, TypeVar, overload
 
 from ..config import registry
 from ..model import Model
@@ -7,11 +7,17 @@ from ._sums import total
 __all__ = ["init", "tuplify", "tuplify_forward"]
 
 InT = TypeVar("InT")
-OutT = Tuple
+OutT = Tuple[Any, ...]
+Y1T = TypeVar("Y1T")
+Y2T = TypeVar("Y2T")
 
 
+@overload
+def tuplify(layer1: Model[InT, Y1T], layer2: Model[InT, Y2T]) -> Model[InT, Tuple[Y1T, Y2T]]: ...
+@overload
+def tuplify(layer1: Model[InT, Any], layer2: Model[InT, Any], *layers: Model[InT, Any]) -> Model[InT, OutT]: ...
 @registry.layers("tuplify.v1")
-def tuplify(layer1: Model[InT, Any], layer2: Model[InT, Any], *layers) -> Model[InT, OutT]:
+def tuplify(layer1: Model[InT, Any], layer2: Model[InT, Any], *layers: Model[InT, Any]) -> Model[InT, Any]:
     """Y = (f(X), g(X), ...).  The gradient is a tuple too.
 
     layer1, layer2, layers: f, g, …, all of the same input.
@@ -25,10 +31,10 @@ def tuplify(layer1: Model[InT, Any], layer2: Model[InT, Any], *layers) -> Model[
     return Model(f"tuple({names})", tuplify_forward, init=init, layers=all_layers, dims={"nI": None})
 
 
-def tuplify_forward(model, X, is_train):
+def tuplify_forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable[[OutT], InT]]:
     Ys, callbacks = zip(*[layer(X, is_train) for layer in model._layers])
 
-    def backprop(dYs):
+    def backprop(dYs: OutT) -> InT:
         return total([callback(dY) for callback, dY in zip(callbacks, dYs)])
 
     return Ys, backprop

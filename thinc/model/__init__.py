@@ -17,10 +17,10 @@ from typing import (
     ClassVar,
     ContextManager,
     Dict,
-    Generic,
     Iterable,
     Iterator,
     List,
+    Mapping,
     Optional,
     Sequence,
     Tuple,
@@ -29,14 +29,14 @@ from typing import (
 )
 
 from .. import _identity, compat
-from .._array_types import ParamXd
+from .._array_types import FloatsXd, ParamXd
 from ..backends import CupyOps, NumpyOps, Ops, ParamServer, get_current_ops
 from ..backends._updates import UpdateError
 from ..util import DATA_VALIDATION, validate_fwd_input_output, validates  # noqa: F401  (the first is passed on)
 from . import _copies, _load, _safetensors, _serialize
 from ._errors import MissingError, check_answer, describe_dims, note_layer, warn_of_no_gradient
 from ._guards import Backprop, Replaced  # type: ignore[import-not-found]  # compiled
-from ._operators import Operators, context_operators  # noqa: F401  (passed on)
+from ._operators import InT, Operators, OutT, context_operators  # noqa: F401  (passed on)
 from ._serialize import deserialize_attr, serialize_attr
 from ._shapes import check_shape
 from ._summary import Summary, one_line, summarize
@@ -57,8 +57,6 @@ if TYPE_CHECKING:
     from ..optimizers import Optimizer
     from ..shims.shim import Shim
 
-InT = TypeVar("InT")
-OutT = TypeVar("OutT")
 SelfT = TypeVar("SelfT", bound="Model")
 
 # How many calls of `initialize` are under way, one in another.
@@ -70,7 +68,7 @@ def empty_init(model: "Model", *args, **kwargs) -> "Model":
     return model
 
 
-class Model(Operators, Generic[InT, OutT]):
+class Model(Operators[InT, OutT]):
     """A forward function and what it needs: dims, params, attrs, refs, child layers.
 
     `forward(model, X, is_train) -> (Y, backprop)` computes the output and a callback
@@ -116,7 +114,7 @@ class Model(Operators, Generic[InT, OutT]):
         *,
         init: Optional[Callable] = None,
         dims: Dict[str, Optional[int]] = {},
-        params: Dict[str, Optional[ParamXd]] = {},
+        params: Mapping[str, Optional[FloatsXd]] = {},
         layers: Sequence["Model"] = [],
         shims: List["Shim"] = [],
         attrs: Dict[str, Any] = {},
@@ -325,7 +323,7 @@ class Model(Operators, Generic[InT, OutT]):
         """
         return self.get_param(name) if self._has_params.get(name) else None
 
-    def set_param(self, name: str, value: Optional[ParamXd]) -> None:
+    def set_param(self, name: str, value: Optional[FloatsXd]) -> None:
         """Store the array itself; None marks the parameter as unset.  ValueError for a shape that the dims forbid.
 
         name: such as "W".
@@ -388,7 +386,7 @@ class Model(Operators, Generic[InT, OutT]):
         """
         return self.get_grad(name) if self.has_grad(name) else None
 
-    def set_grad(self, name: str, value: ParamXd) -> None:
+    def set_grad(self, name: str, value: FloatsXd) -> None:
         """Store the array itself as the gradient.
 
         name: of the parameter.
@@ -402,7 +400,7 @@ class Model(Operators, Generic[InT, OutT]):
         """
         self._params.set_grad(self.id, name, value)
 
-    def inc_grad(self, name: str, value: ParamXd) -> None:
+    def inc_grad(self, name: str, value: FloatsXd) -> None:
         """Add to the gradient; the first time, start with a copy of `value`.
 
         name: of the parameter.  value: of its shape.
@@ -507,7 +505,7 @@ class Model(Operators, Generic[InT, OutT]):
 
     # -- Running
 
-    def __call__(self, X: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    def __call__(self, X: InT, is_train: bool) -> Tuple[OutT, Callable[[OutT], InT]]:
         """Run the forward function: (Y, backprop)."""
         try:
             answer = self._func(self, X, is_train=is_train)
@@ -559,7 +557,7 @@ class Model(Operators, Generic[InT, OutT]):
             note_layer(error, self, X)
             raise
 
-    def initialize(self, X: Optional[InT] = None, Y: Optional[OutT] = None) -> "Model":
+    def initialize(self, X: Optional[InT] = None, Y: Optional[OutT] = None) -> "Model[InT, OutT]":
         """Infer missing dims from sample data and allocate the parameters.
 
         Inside `data_validation(True)`, DataValidationError if the data does not fit the
@@ -618,7 +616,7 @@ class Model(Operators, Generic[InT, OutT]):
         self._func = forward
         self.init = init
 
-    def use_params(self, params: Dict[Tuple[int, str], ParamXd]) -> ContextManager[None]:
+    def use_params(self, params: Mapping[Tuple[int, str], FloatsXd]) -> ContextManager[None]:
         """Work with other parameters inside a block, e.g. `optimizer.averages`.
 
         Keys are (node id, name); those that are not in this tree are ignored. The old
@@ -769,7 +767,7 @@ class Model(Operators, Generic[InT, OutT]):
 
 
 @contextmanager
-def _use_param(node: Model, name: str, value: ParamXd) -> Iterator[None]:
+def _use_param(node: Model, name: str, value: FloatsXd) -> Iterator[None]:
     """A parameter that lives elsewhere, replaced for a while."""
     before = node.get_param(name)
     try:
@@ -781,7 +779,8 @@ def _use_param(node: Model, name: str, value: ParamXd) -> Iterator[None]:
 
 def _update_params(nodes: List[Model], optimizer: "Optimizer") -> None:
     """Hand the optimizer each parameter that has a gradient, with the gradient."""
-    owners, parameters = [], []
+    owners: List[Tuple[Model, str]] = []
+    parameters: List[Tuple[Tuple[int, str], FloatsXd, FloatsXd]] = []
     for node in nodes:
         for name in node._has_params:
             key = (node.id, name)

@@ -12,6 +12,7 @@ from ..util import convert_recursive, is_xp_array, say, unpack
 from ._errors import describe, describe_path, find_path, short_name
 from ._serialize import _attrs_to_dict, deserialize_attr
 from ._shapes import check_shape, expected_shape
+from ._tree import _ModelT
 
 if TYPE_CHECKING:
     from . import Model
@@ -31,7 +32,7 @@ class _NodeData(NamedTuple):
     shims: List[Any]
 
 
-def from_bytes(self: "Model", bytes_data: bytes) -> "Model":
+def from_bytes(self: _ModelT, bytes_data: bytes) -> _ModelT:
     """As from_dict. The bytes are those of `to_bytes`.
 
     bytes_data: of `to_bytes`.  ValueError if they do not fit.
@@ -64,7 +65,7 @@ def _unpack(model: "Model", data: bytes) -> Dict[str, Any]:
     return unpack(data, f"Cannot load into model '{short_name(model)}'", "a model as Model.to_bytes makes it", *_PARTS)
 
 
-def from_dict(self: "Model", msg: Dict) -> "Model":
+def from_dict(self: _ModelT, msg: Dict[str, Any]) -> _ModelT:
     """ValueError if the data does not fit this tree, which is then as it was before.
 
     The tree must have as many nodes, with dims, parameters (names, shapes, dtypes) and shims that agree with the data
@@ -89,7 +90,7 @@ def from_dict(self: "Model", msg: Dict) -> "Model":
     return self
 
 
-def can_from_dict(self: "Model", msg: Dict, *, strict: bool = True) -> bool:
+def can_from_dict(self: "Model", msg: Dict[str, Any], *, strict: bool = True) -> bool:
     """Whether `from_dict` would load the data, into dims and shims that are the same.
 
     strict: names of nodes and attrs must be the same, too.

@@ -1,12 +1,22 @@
 """Operators on models that the user defines, for one block of code at a time."""
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Callable, ContextManager, Dict
+from typing import TYPE_CHECKING, Any, Callable, ContextManager, Dict, Generic, Tuple, TypeVar
 
 from .._blocks import Blocks
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar as DefaultedTypeVar
+
     from . import Model
+
+    # `Model` alone is Model[Any, Any], also to strict checkers.
+    InT = DefaultedTypeVar("InT", default=Any)
+    OutT = DefaultedTypeVar("OutT", default=Any)
+else:
+    InT = TypeVar("InT")
+    OutT = TypeVar("OutT")
+NextT = TypeVar("NextT")
 
 # The default is shared by all threads, so it is replaced and never written to.
 context_operators: ContextVar[Dict[str, Callable]] = ContextVar(
@@ -16,11 +26,12 @@ context_operators: ContextVar[Dict[str, Callable]] = ContextVar(
 _blocks = Blocks(context_operators)
 
 
-class Operators:
+class Operators(Generic[InT, OutT]):
     """The part of `Model` that makes `a >> b` call a function of two operands.
 
     There are no reflected variants: the left operand is the model, the right operand
-    may be anything.
+    may be anything. Type checkers take five of them for what they are mostly bound to:
+    `>>` chain, `|` concatenate, `+` add, `&` tuplify, `**` clone.
     """
 
     __slots__ = ()
@@ -42,7 +53,7 @@ class Operators:
         """
         return _blocks.set(dict(operators))
 
-    def __add__(self, other: Any) -> "Model":
+    def __add__(self, other: "Model[InT, OutT]") -> "Model[InT, OutT]":
         return _operate("+", self, other)
 
     def __sub__(self, other: Any) -> "Model":
@@ -66,26 +77,26 @@ class Operators:
     def __mod__(self, other: Any) -> "Model":
         return _operate("%", self, other)
 
-    def __pow__(self, other: Any, **kwargs) -> "Model":
+    def __pow__(self, other: int, **kwargs: Any) -> "Model[InT, OutT]":
         return _operate("**", self, other)
 
     def __lshift__(self, other: Any) -> "Model":
         return _operate("<<", self, other)
 
-    def __rshift__(self, other: Any) -> "Model":
+    def __rshift__(self, other: "Model[OutT, NextT]") -> "Model[InT, NextT]":
         return _operate(">>", self, other)
 
-    def __and__(self, other: Any) -> "Model":
+    def __and__(self, other: "Model[InT, NextT]") -> "Model[InT, Tuple[OutT, NextT]]":
         return _operate("&", self, other)
 
     def __xor__(self, other: Any) -> "Model":
         return _operate("^", self, other)
 
-    def __or__(self, other: Any) -> "Model":
+    def __or__(self, other: "Model[InT, OutT]") -> "Model[InT, OutT]":
         return _operate("|", self, other)
 
 
-def _operate(operator: str, left: Any, right: Any) -> "Model":
+def _operate(operator: str, left: Any, right: Any) -> Any:
     operators = _blocks.get()
     if operator not in operators:
         raise TypeError(

@@ -26,6 +26,7 @@ from ..backends import NumpyOps
 from ..util._files import regular_file, write_atomically
 from ._serialize import deserialize_attr
 from ._shapes import describe_shape, expected_shape, is_shape
+from ._tree import _ModelT
 
 if TYPE_CHECKING:
     from . import Model
@@ -299,7 +300,7 @@ def _decode(data: numpy.ndarray, entry: Entry) -> numpy.ndarray:
     return array.reshape(entry.shape)
 
 
-def from_safetensors(self: "Model", path: PathT, *, mmap: bool = True) -> "Model":
+def from_safetensors(self: _ModelT, path: PathT, *, mmap: bool = True) -> _ModelT:
     """Load a file of `to_safetensors`, or any other whose names and shapes are those of this model.
 
     With `mmap` the parameters are private pages of the file: opening takes no time, processes share what they do not

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Union
 
 from .. import compat
 from ..util import convert_recursive, is_xp_array, write_atomically
+from ._tree import _ModelT
 
 if TYPE_CHECKING:
     from . import Model
@@ -150,7 +151,7 @@ def to_disk(self: "Model", path: PathT) -> None:
     write_atomically(path, self.to_bytes())
 
 
-def from_disk(self: "Model", path: PathT) -> "Model":
+def from_disk(self: _ModelT, path: PathT) -> _ModelT:
     """`from_bytes` of the file that `to_disk` wrote.
 
     path: of the file.
