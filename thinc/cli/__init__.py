@@ -12,7 +12,7 @@ from typing import Dict, List, NoReturn, Optional, Sequence
 
 from ..about import __version__
 from ..training import ConfigProblem, DatasetError, TrainingError, load_run, one_line
-from . import completion, demo, evaluate, export, info, plot, predict, summary, train
+from . import completion, config, demo, evaluate, export, info, plot, predict, summary, train
 from ._command import CONFIGS, Command, ready_configs, split_overrides
 
 COMMANDS: Dict[str, Command] = {
@@ -24,6 +24,7 @@ COMMANDS: Dict[str, Command] = {
         summary.COMMAND,
         plot.COMMAND,
         export.COMMAND,
+        config.COMMAND,
         info.COMMAND,
         demo.COMMAND,
         completion.COMMAND,

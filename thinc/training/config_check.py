@@ -11,13 +11,13 @@ import warnings
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..api import Config, ConfigValidationError, Model, Optimizer, registry
 from ..loss import Loss
 from .code import Code
 from .datasets import Corpus
-from .errors import ConfigProblem, DatasetError
+from .errors import ConfigProblem, DatasetError, Place
 from .loggers import Logger
 from .loop import Settings
 from .scores import SCORES
@@ -25,7 +25,7 @@ from .textfiles import Source
 
 SECTIONS: Dict[str, Any] = {"corpus": Corpus, "model": Model, "optimizer": Optimizer, "training": Settings}
 OPTIONAL_SECTIONS = ("loggers",)
-_REGISTRY = {"corpus": "datasets", "model": "layers", "optimizer": "optimizers", "training.loss": "losses"}
+REGISTRIES = {"corpus": "datasets", "model": "layers", "optimizer": "optimizers", "training.loss": "losses"}
 
 # What a number must be, whatever takes it: name -> (from, to).
 BOUNDS: Dict[str, Tuple[float, float]] = {
@@ -84,11 +84,15 @@ def settle(path: Path, overrides: Dict[str, Any], name: str = "") -> Settled:
         ...
     thinc.training.errors.ConfigProblem: there is no config no.cfg
     """
+    return settle_config(read_config(path), name or str(path), overrides)
+
+
+def read_config(path: Path) -> str:
+    """The text of a config's file."""
     try:
-        text = Source.read(path).text()
+        return Source.read(path).text()
     except DatasetError as e:
         raise ConfigProblem(str(e).replace("There is no file", "there is no config")) from None
-    return settle_config(text, name or str(path), overrides)
 
 
 def settle_config(text: str, name: str, overrides: Dict[str, Any]) -> Settled:
@@ -105,23 +109,7 @@ def settle_config(text: str, name: str, overrides: Dict[str, Any]) -> Settled:
       mine.cfg: the section [optimizer] is missing
       mine.cfg: the section [training] is missing
     """
-    plain = _parse(text, name)
-    _check_overrides(plain, overrides)
-    config = _parse(text, name, overrides) if overrides else plain
-    problems = [_place(problem, text, name, overrides) for problem in find_problems(config)]
-    if problems:
-        raise ConfigProblem("\n  ".join([f"{len(problems)} problems:"] * (len(problems) > 1) + problems))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            config = registry.fill(config)
-            for setting in fields(Settings):  # defaults are written out, as those of the blocks are
-                if setting.default is not NO_DEFAULT:
-                    config["training"].setdefault(setting.name, setting.default)
-            built = registry.resolve(config)
-    except (ConfigValidationError, ValueError, TypeError, LookupError, AttributeError, ImportError) as e:
-        section = _failing_section(config)
-        raise ConfigProblem(_place(Problem(section, "", f"[{section}] {one_line(e)}"), text, name, overrides)) from e
+    config, built = _build(_checked(text, name, overrides, find_problems), text, name, overrides)
     for section, kind in SECTIONS.items():
         if section != "training" and not isinstance(built[section], kind):
             found = type(built[section]).__name__
@@ -135,9 +123,49 @@ def settle_config(text: str, name: str, overrides: Dict[str, Any]) -> Settled:
     )
 
 
+def settle_blocks(text: str, name: str, overrides: Dict[str, Any]) -> Config:
+    """A config of any sections, checked and complete with its defaults; that of a run as `settle_config` does it."""
+    plain = parse_config(text, name)
+    if {"corpus", "training"} & set(plain):
+        return settle_config(text, name, overrides).config
+    return _build(_checked(text, name, overrides, _problems_of_blocks), text, name, overrides)[0]
+
+
+def _checked(text: str, name: str, overrides: Dict[str, Any], find: Callable[[Any], Iterator[Problem]]) -> Config:
+    plain = parse_config(text, name)
+    _check_overrides(plain, overrides)
+    config = parse_config(text, name, overrides) if overrides else plain
+    places = [_place(problem, text, name, overrides) for problem in find(config)]
+    if places:
+        raise ConfigProblem(places=places)
+    return config
+
+
+def _build(config: Config, text: str, name: str, overrides: Dict[str, Any]) -> Tuple[Config, Dict[str, Any]]:
+    """The config with its defaults, and what it describes."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            config = with_defaults(config)
+            return config, registry.resolve(config)
+    except (ConfigValidationError, ValueError, TypeError, LookupError, AttributeError, ImportError) as e:
+        section = _failing_section(config)
+        place = _place(Problem(section, "", f"[{section}] {one_line(e)}"), text, name, overrides)
+        raise ConfigProblem(places=[place]) from e
+
+
+def with_defaults(config: Config, validate: bool = True) -> Config:
+    """The config with the defaults of its functions, and those of [training], written out."""
+    config = registry.fill(config, validate=validate)
+    for setting in fields(Settings):
+        if "training" in config and setting.default is not NO_DEFAULT:
+            config["training"].setdefault(setting.name, setting.default)
+    return config
+
+
 def describe_model(path: Path, overrides: Dict[str, Any], name: str = "") -> Model:
     """The model of a config, without parameters; its corpus need not be there."""
-    config = _parse(Source.read(path).text(), name or str(path), overrides)
+    config = parse_config(read_config(path), name or str(path), overrides)
     problems = list(_block_problems("model", config.get("model", {}), "layers"))
     if problems:
         raise ConfigProblem(f"{name or path}: {problems[0].text}")
@@ -161,7 +189,8 @@ def one_line(error: BaseException) -> str:
     return text or type(error).__name__
 
 
-def _parse(text: str, name: str, overrides: Optional[Dict[str, Any]] = None) -> Config:
+def parse_config(text: str, name: str, overrides: Optional[Dict[str, Any]] = None) -> Config:
+    """The config of a text. Raises ConfigProblem, which calls it by its name."""
     source = "the overrides" if overrides else name
     if not text.strip():
         raise ConfigProblem(f"{name} is empty, expected a config with the sections {', '.join(SECTIONS)}")
@@ -170,19 +199,19 @@ def _parse(text: str, name: str, overrides: Optional[Dict[str, Any]] = None) -> 
             warnings.simplefilter("error")  # e.g. about single quotes, which would stay in the value
             return Config().from_str(text, overrides=overrides or {})
     except configparser.Error as e:
-        raise ConfigProblem(_without_traces(source, one_line(e))) from None
+        raise _unreadable(source, one_line(e)) from None
     except KeyError as e:
         raise ConfigProblem(f"{source}: a section lies below one that is missing: {one_line(e)!r}") from None
     except (ValueError, TypeError, LookupError, AttributeError, UnboundLocalError, RecursionError, Warning) as e:
-        raise ConfigProblem(_without_traces(source, one_line(e))) from None
+        raise _unreadable(source, one_line(e)) from None
 
 
-def _without_traces(source: str, text: str) -> str:
+def _unreadable(source: str, text: str) -> ConfigProblem:
     """A parser's message, with the line where ours have it."""
     line = re.search(r"\[?line:? *(\d+)\]?:?", text)
-    place = f"{source}, line {line.group(1)}" if line else source
     text = re.sub(r"(While reading from )?'<string>'( \[line +\d+\]:)?|file: '<string>', line: \d+", "", text)
-    return f"{place}: not a config: {' '.join(text.split())}"
+    number = int(line[1]) if line else 0
+    return ConfigProblem(places=[Place(source, number, min(number, 1), f"not a config: {' '.join(text.split())}")])
 
 
 def _check_overrides(config: Config, overrides: Dict[str, Any]) -> None:
@@ -201,23 +230,25 @@ def _blocks(config: Dict[str, Any], above: str = "") -> Iterator[Tuple[str, Any]
             yield from _blocks(value, f"{above}{key}.")
 
 
-def _place(problem: Problem, text: str, name: str, overrides: Dict[str, Any]) -> str:
+def _place(problem: Problem, text: str, name: str, overrides: Dict[str, Any]) -> Place:
     """A problem with where it comes from: an override, or a line of the file."""
     section, key, what = problem
     for dotted in overrides:
         if dotted == f"{section}.{key}" or (not key and dotted.startswith(f"{section}.")):
-            return f"--{dotted}: {what}"
-    number = current = ""
+            return Place(f"--{dotted}", 0, 0, what)
+    number = column = 0
+    current = ""
     for i, line in enumerate(text.split("\n"), 1):
-        line = line.strip()
-        if line.startswith("[") and line.endswith("]"):
-            current = line[1:-1]
-            if current == section:
-                number = f", line {i}"
-        elif key and current == section and line.partition("=")[0].strip() == key:
-            number = f", line {i}"
-            break
-    return f"{name}{number}: {what}"
+        stripped = line.strip()
+        if stripped.startswith("[") and stripped.endswith("]"):
+            current = stripped[1:-1]
+        elif not (key and current == section and stripped.partition("=")[0].strip() == key):
+            continue
+        if current == section:
+            number, column = i, 1 + len(line) - len(line.lstrip())
+            if not stripped.startswith("["):
+                break
+    return Place(name, number, column, what)
 
 
 def _failing_section(config: Dict[str, Any], above: str = "") -> str:
@@ -248,12 +279,18 @@ def find_problems(config: Dict[str, Any]) -> Iterator[Problem]:
         elif name == "training":
             yield from _settings_problems(config[name])
         else:
-            yield from _block_problems(name, config[name], _REGISTRY[name])
+            yield from _block_problems(name, config[name], REGISTRIES[name])
     for name, block in config.get("loggers", {}).items():
         if isinstance(block, dict):
             yield from _block_problems(f"loggers.{name}", block, "loggers")
         else:
             yield Problem("loggers", name, f"[loggers] {name}: expected a block [loggers.{name}] with @loggers")
+
+
+def _problems_of_blocks(config: Dict[str, Any]) -> Iterator[Problem]:
+    for name, block in config.items():
+        if isinstance(block, dict):
+            yield from _block_problems(name, block)
 
 
 def _settings_problems(block: Dict[str, Any]) -> Iterator[Problem]:
@@ -279,6 +316,11 @@ def _settings_problems(block: Dict[str, Any]) -> Iterator[Problem]:
             yield Problem("training", "", f"[training] needs {name}, a block [training.{name}] with @losses")
 
 
+def catalogues() -> List[str]:
+    """The names of the registries."""
+    return [name for name in vars(registry) if not name.startswith("_") and hasattr(getattr(registry, name), "get_all")]
+
+
 def _block_problems(section: str, block: Dict[str, Any], needed: str = "") -> Iterator[Problem]:
     names = [key for key in block if key.startswith("@")]
     if not names:
@@ -300,9 +342,8 @@ def _block_problems(section: str, block: Dict[str, Any], needed: str = "") -> It
 
 def _call_problems(section: str, at_name: str, block: Dict[str, Any]) -> Iterator[Problem]:
     kind, name = at_name[1:], block[at_name]
-    catalogues = [n for n in vars(registry) if not n.startswith("_") and hasattr(getattr(registry, n), "get_all")]
-    if kind not in catalogues:
-        hint = did_you_mean(kind, catalogues)
+    if kind not in catalogues():
+        hint = did_you_mean(kind, catalogues())
         yield Problem(section, at_name, f"[{section}] {at_name} = {name!r}: there is no registry {kind!r}.{hint}")
         return
     if not isinstance(name, str) or not registry.has(kind, name):
@@ -339,7 +380,7 @@ def _value_problems(section: str, key: str, value: Any, annotation: Any) -> Iter
     if isinstance(value, dict):
         return
     expected = ""
-    options = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    options = typing.get_args(annotation) if is_union(annotation) else (annotation,)
     plain = [option for option in options if option in _PLAIN]
     others = [option for option in options if option not in _PLAIN and option is not type(None)]
     if plain and not others:
@@ -355,7 +396,7 @@ def _value_problems(section: str, key: str, value: Any, annotation: Any) -> Iter
         yield Problem(section, key, f"[{section}] {key} = {_brief(value)}: expected {expected}")
 
 
-def _is_union(annotation: Any) -> bool:
+def is_union(annotation: Any) -> bool:
     return typing.get_origin(annotation) in (typing.Union, types.UnionType)
 
 
@@ -383,13 +424,23 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 __all__ = [
+    "BOUNDS",
+    "OPTIONAL_SECTIONS",
+    "REGISTRIES",
+    "SECTIONS",
     "ConfigProblem",
     "Problem",
     "Settled",
+    "catalogues",
     "describe_model",
     "did_you_mean",
     "find_problems",
+    "is_union",
     "one_line",
+    "parse_config",
+    "read_config",
     "settle",
+    "settle_blocks",
     "settle_config",
+    "with_defaults",
 ]

@@ -1,14 +1,34 @@
 """What can be wrong with a run, by whose turn it is to act. Each text is a sentence for the user."""
 
+from typing import NamedTuple, Sequence
+
+
+class Place(NamedTuple):
+    """Something wrong, and where it stands: lines and columns count from 1, and are 0 where nobody knows."""
+
+    source: str  # a file, or an override such as --training.seed
+    line: int
+    column: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.source}{f', line {self.line}' if self.line else ''}: {self.text}"
+
 
 class ConfigProblem(ValueError):
-    """A config, or a command, that cannot be carried out as it stands.
+    """A config, or a command, that cannot be carried out as it stands. What is wrong in a file has a place.
 
     >>> settle(Path("no.cfg"), {})
     Traceback (most recent call last):
         ...
     thinc.training.errors.ConfigProblem: there is no config no.cfg
     """
+
+
+    def __init__(self, text: str = "", places: Sequence[Place] = ()):
+        lines = [text] if text else [f"{len(places)} problems:"] * (len(places) > 1) + [str(place) for place in places]
+        super().__init__("\n  ".join(lines))
+        self.places = list(places)
 
 
 class DatasetError(ValueError):
@@ -31,4 +51,4 @@ class TrainingError(RuntimeError):
     """
 
 
-__all__ = ["ConfigProblem", "DatasetError", "TrainingError"]
+__all__ = ["ConfigProblem", "DatasetError", "Place", "TrainingError"]
