@@ -25,6 +25,7 @@ FLOORS = [
     ("thinc._incidental", 2),
     ("thinc._identity", 2),
     ("thinc._blocks", 2),
+    ("thinc._table", 2),
     ("thinc._optimizer_state", 4),
     ("thinc.backends", 3),
     ("thinc.optimizers", 4),

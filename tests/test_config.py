@@ -79,3 +79,12 @@ def test_promise(cats):
     cats.test_cats("catsie.v3")(lambda: "meow")
     promise = Promise.from_dict(cats, {"@test_cats": "catsie.v3"})
     assert promise.resolve() == "meow"
+
+
+def test_notebooks_show_a_config_as_its_file():
+    text = '[a]\nb = "<script>"\nc = ${a.b}\n'
+    shown = Config().from_str(text, interpolate=False)._repr_html_()
+    assert shown == "<pre><b>[a]</b>\nb = &quot;&lt;script&gt;&quot;\nc = ${a.b}</pre>"
+    many = Config({"a": {f"key{i}": "x" * 10000 for i in range(1000)}})._repr_html_()
+    assert many.count("\n") == 200 and many.endswith("… 801 more lines</pre>") and len(many) < 200_000
+    assert "object object" in Config({"a": {"b": object()}})._repr_html_()

@@ -313,3 +313,42 @@ def test_unserializable():
 def test_type_variables_are_those_the_mypy_plugin_knows():
     for name in ("XY_YZ_OutT", "XY_XY_OutT"):
         assert getattr(thinc.types, name).__name__ == name
+
+
+# -- In notebooks
+
+
+def test_a_ragged_shows_the_length_and_the_first_row_of_each_sequence():
+    data = numpy.arange(12, dtype="f").reshape(6, 2)
+    shown = Ragged(data, numpy.asarray([2, 0, 3, 1, 0], dtype="i"))._repr_html_()
+    assert "Ragged of 5 sequences, data (6, 2) float32:" in shown
+    cells = [line.split("<")[0] for line in shown.split(">") if line.split("<")[0]]
+    assert cells[4:] == ["0", "2", "0 1", "1", "0", "2", "3", "4 5", "3", "1", "10 11", "4", "0"]
+
+
+def test_a_padded_shows_the_original_positions():
+    data = numpy.arange(12, dtype="f").reshape(3, 2, 2)
+    shown = Padded(data, [2, 1, 1], [3, 1], [1, 0])._repr_html_()
+    cells = [line.split("<")[0] for line in shown.split(">") if line.split("<")[0]]
+    assert cells[0] == "Padded of 2 sequences, data (3, 2, 2) float32:"
+    assert cells[4:] == ["1", "3", "0 1", "0", "1", "2 3"]
+
+
+def test_what_notebooks_show_is_bounded():
+    shown = Ragged(numpy.zeros((10000, 300), dtype="f"), [1] * 10000)._repr_html_()
+    assert len(shown) < 5000 and "the first 10:" in shown and "0 0 0 0 0 …" in shown
+    assert shown.count("<tr>") == 11
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        Ragged(F2, numpy.asarray([5, 5])),
+        Ragged(F2, numpy.zeros((2, 2), dtype="i")),
+        Ragged(numpy.asarray([["<script>alert(1)</script>"]]), [1]),
+        Padded("<script>", [1], [1], [0]),
+    ],
+)
+def test_what_is_no_batch_shows_as_it_is(batch):
+    shown = batch._repr_html_()
+    assert len(shown) < 3000 and "<script" not in shown

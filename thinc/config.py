@@ -8,7 +8,11 @@ import catalogue
 import confection
 from confection import VARIABLE_RE, Config, ConfigValidationError, Promise
 
+from ._table import config_html
 from .types import Decorator
+
+# The class is confection's, and is passed on as it is; notebooks find this by its name.
+Config._repr_html_ = config_html  # type: ignore[attr-defined]
 
 
 class registry(confection.registry):

@@ -10,6 +10,7 @@ Axes: B sequences, T rows of all sequences together, L time steps of the longest
 import sys
 from abc import abstractmethod
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -106,6 +107,7 @@ from ._array_types import (  # noqa: F401  (most are only passed on)
     _Ints,
     validate_array,
 )
+from ._table import batch_html
 
 # The output types of combinators whose arguments must fit each other; the mypy plugin
 # knows them by name. XY_YZ: each output feeds the next input, as in chain. XY_XY: all
@@ -262,6 +264,9 @@ class Padded:
             )
         return self
 
+    def _repr_html_(self) -> str:
+        return batch_html(self, zip(self.indices, self.lengths), (self.data[0, i] for i in range(len(self))))
+
     def copy(self):
         """A copy that shares no memory."""
         return Padded(self.data.copy(), self.size_at_t.copy(), self.lengths.copy(), self.indices.copy())
@@ -350,6 +355,10 @@ class Ragged:
                 )
             self._checked = True
         return self
+
+    def _repr_html_(self) -> str:
+        starts = accumulate(self.lengths, initial=0)
+        return batch_html(self, enumerate(self.lengths), (self.data[start : start + 1] for start in starts))
 
     def __len__(self) -> int:
         return self.lengths.shape[0]

@@ -6,10 +6,10 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 import numpy
 
+from .._table import Table
 from ..api import Model, Padded, Ragged
 from ..backends import get_array_ops
 from ..model._observe import Place, arrays_of, observed, shape_of
-from ..model._table import Table
 
 
 @dataclass

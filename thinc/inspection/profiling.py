@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
+from .._table import Table
 from ..api import Model, Ops
 from ..model._observe import Place, observed
-from ..model._table import Table
 from .anomalies import _kept_gradients, _ones_like
 
 

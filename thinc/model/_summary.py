@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+from .._table import Table
 from ._observe import Place, observed, places, rows_in, shape_of
-from ._table import Table
 
 if TYPE_CHECKING:
     from . import Model
