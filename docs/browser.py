@@ -67,16 +67,21 @@ def serve():
     return f"http://127.0.0.1:{server.server_port}"
 
 
+def listen(page, address, said):
+    """Add to `said` what a page complains of, or loads from elsewhere."""
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("requestfailed", lambda request: said.append(f"cannot load {request.url}"))
+    page.on("request", lambda request: None if address in request.url else said.append(f"asks {request.url}"))
+
+
 def problems(browser, address, pages, pictures):
     for scheme in ("light", "dark"):
         for kind, (width, height) in WIDTHS.items():
             context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
             page = context.new_page()
             said = []
-            page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: said.append(str(error)))
-            page.on("requestfailed", lambda request: said.append(f"cannot load {request.url}"))
-            page.on("request", lambda request: said.append(f"asks {request.url}") if address not in request.url else None)
+            listen(page, address, said)
             for name in pages:
                 said.clear()
                 page.goto(f"{address}/{name}", wait_until="load")

@@ -5,6 +5,8 @@ them. `Ragged` and `Padded` hold a batch of sequences of different lengths, eith
 after the other or padded to the longest.
 
 Axes: B sequences, T rows of all sequences together, L time steps of the longest.
+
+Over 500 lines: all types have to be importable from here, under this name.
 """
 
 import sys

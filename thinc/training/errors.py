@@ -18,12 +18,13 @@ class Place(NamedTuple):
 class ConfigProblem(ValueError):
     """A config, or a command, that cannot be carried out as it stands. What is wrong in a file has a place.
 
+    text: the sentence, if there is one for all.  places: what is wrong, each by its place.
+
     >>> settle(Path("no.cfg"), {})
     Traceback (most recent call last):
         ...
     thinc.training.errors.ConfigProblem: there is no config no.cfg
     """
-
 
     def __init__(self, text: str = "", places: Sequence[Place] = ()):
         lines = [text] if text else [f"{len(places)} problems:"] * (len(places) > 1) + [str(place) for place in places]
