@@ -67,34 +67,38 @@ def serve():
     return f"http://127.0.0.1:{server.server_port}"
 
 
-def listen(page, address, said):
-    """Add to `said` what a page complains of, or loads from elsewhere."""
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("requestfailed", lambda request: said.append(f"cannot load {request.url}"))
-    page.on("request", lambda request: None if address in request.url else said.append(f"asks {request.url}"))
-
-
 def problems(browser, address, pages, pictures):
     for scheme in ("light", "dark"):
         for kind, (width, height) in WIDTHS.items():
             context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-            page = context.new_page()
-            said = []
-            listen(page, address, said)
-            for name in pages:
-                said.clear()
-                page.goto(f"{address}/{name}", wait_until="load")
-                found = page.evaluate(LOOK)
-                where = f"{name}, {kind}, {scheme}"
-                yield from (f"{where}: {text}" for text in said if not text.startswith("asks data:"))
-                if found["scroll"] > 0:
-                    yield f"{where}: scrolls {found['scroll']} pixels sideways"
-                yield from (f"{where}: {picture} is broken" for picture in found["pictures"])
-                yield from (f"{where}: hard to read: {text}" for text in found["faint"])
-                if pictures:
-                    page.screenshot(path=pictures / f"{name.replace('/', '-')[:-5]}-{kind}-{scheme}.png")
+            for where, found in _seen(context.new_page(), address, pages, f"{kind}-{scheme}", pictures):
+                yield f"{where}: {found}"
             context.close()
+
+
+def _seen(page, address, pages, way, pictures):
+    """(page and way of looking, what is wrong)."""
+    said = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("response", lambda response: said.append(f"no {response.url}") if response.status >= 400 else None)
+    page.on("request", lambda request: said.append(f"asks {request.url}") if _is_abroad(request.url, address) else None)
+    for name in pages:
+        said.clear()
+        page.goto(f"{address}/{name}", wait_until="load")
+        found = page.evaluate(LOOK)
+        wrong = list(said)
+        if found["scroll"] > 0:
+            wrong.append(f"scrolls {found['scroll']} pixels sideways")
+        wrong += [f"{picture} is broken" for picture in found["pictures"]]
+        wrong += [f"hard to read: {text}" for text in found["faint"]]
+        yield from ((f"{name}, {way}", text) for text in wrong)
+        if pictures:
+            page.screenshot(path=pictures / f"{name.replace('/', '-')[:-5]}-{way}.png")
+
+
+def _is_abroad(url, address):
+    return not url.startswith((address, "data:", "blob:"))
 
 
 def main():

@@ -60,7 +60,7 @@ nb_execution_excludepatterns = [str(page.relative_to(DOCS)) for page in DOCS.rgl
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 autodoc_typehints = "signature"
