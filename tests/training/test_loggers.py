@@ -1,8 +1,12 @@
 """What loggers are told, and what they write."""
 
 import csv
+import io
 import json
+import os
+import signal
 import sys
+import threading
 import types
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from tests.newcomer import TAGGER, conllu
 from thinc.api import registry
 from thinc.cli import main
 from thinc.training import Logger, shown_score
+from thinc.training.loggers import Bar
 
 
 @pytest.fixture
@@ -147,3 +152,17 @@ def test_wrong_blocks(folder, capsys, block, message):
 def test_shown_scores():
     assert shown_score("macro_f", 0.5) == "macro f 50.00 %" and shown_score("r2", 0.5) == "r2 0.5"
     assert shown_score("mean_absolute_error", 1.25) == "mean absolute error 1.25"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_that_is_killed_as_it_writes_stops_no_other():
+    Bar(total=1, disable=False, file=io.StringIO()).close()
+    child = os.fork()
+    if not child:
+        Bar.get_lock().acquire()
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    other = threading.Thread(target=lambda: Bar(total=1, disable=False, file=io.StringIO()).close(), daemon=True)
+    other.start()
+    other.join(timeout=20)
+    assert not other.is_alive()

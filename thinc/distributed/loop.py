@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
-from tqdm import tqdm
-
 from ..api import Config
 from ..training import (
     ConfigProblem,
@@ -34,6 +32,7 @@ from ..training import (
     shown_score,
     train,
 )
+from ..training.loggers import Bar
 from ..util import write_atomically
 from .group import Gloo, Group, LostWorker, Mail, ObjectStore
 from .sharded import Owner, Sharded, check_no_shims
@@ -277,7 +276,7 @@ class _Watch:
         self._thread = threading.Thread(target=self._loop, daemon=True)
 
     def __enter__(self) -> "_Watch":
-        self._bar = tqdm(unit="step", disable=None)
+        self._bar = Bar(unit="step", disable=None)
         self._thread.start()
         return self
 

@@ -13,6 +13,7 @@ the trackers are imported when a run starts that names them.
 import csv
 import json
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -21,6 +22,16 @@ from tqdm.auto import tqdm
 
 from ..api import registry
 from .loop import Progress
+
+
+class Bar(tqdm):
+    """A bar of tqdm, without what it does for others than threads.
+
+    Its usual lock is shared with forked processes: one that is killed while it writes would stop all others for ever.
+    """
+
+    _lock = threading.RLock()
+    monitor_interval = 0  # no thread beside the one that trains
 
 
 @dataclass
@@ -95,7 +106,7 @@ class Console(Logger):
 
     def start(self, run: RunInfo) -> None:
         self.run = run
-        self.bar = tqdm(
+        self.bar = Bar(
             total=run.total,
             initial=run.done,
             unit="step",
@@ -113,7 +124,7 @@ class Console(Logger):
         words = [f" epoch {progress.epoch + 1}", f" {self.run.loss_name} {progress.mean_loss:.3g}"]
         rate, left = self.bar.format_dict["rate"], self.bar.total - self.bar.n
         if rate:
-            words.insert(0, f" {tqdm.format_interval(left / rate)} left")
+            words.insert(0, f" {Bar.format_interval(left / rate)} left")
         words.append(f" {progress.speed:,.0f} {self.run.unit}/s")
         while len(words) > 1 and sum(map(len, words)) + len(words) + 16 > width:
             words.pop()
@@ -126,7 +137,7 @@ class Console(Logger):
             f"epoch {progress.epoch + 1:>3}  {self.run.loss_name} {progress.mean_loss:.4f}  "
             f"{shown_score(self.run.score_name, progress.score)}  {progress.speed:,.0f} {self.run.unit}/s"
         )
-        tqdm.write(line)
+        Bar.write(line)
         sys.stdout.flush()
 
     def end(self, progress: Progress) -> None:
