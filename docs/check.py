@@ -2,6 +2,7 @@
 
 python docs/check.py                   a line for each problem
 python docs/check.py --requirements    what the site is built with, as in the extra `docs`
+python docs/check.py --run PAGE        runs the cells of a page, without building it
 """
 
 import ast
@@ -33,6 +34,22 @@ def problems(page):
             yield f"{page.relative_to(ROOT)}: a snippet is not Python: {e}"
 
 
+def run(page):
+    """The cells of a page, one after another, as a notebook does; one with the tag raises-exception has to fail."""
+    scope = {"__name__": "__main__"}
+    for options, code in re.findall(
+        r"```\{code-cell\}\n((?::[^\n]*\n)*)(.*?)```", page.read_text(encoding="utf8"), re.S
+    ):
+        try:
+            exec(compile(code, str(page), "exec"), scope)
+        except Exception as e:
+            if "raises-exception" not in options:
+                raise SystemExit(f"{page}: {type(e).__name__}: {e}\n{code}") from e
+        else:
+            if "raises-exception" in options:
+                raise SystemExit(f"{page}: this should have failed:\n{code}")
+
+
 def requirements():
     """Read by hand: the standard library has no reader of TOML before 3.11."""
     (listed,) = re.findall(r"^docs = (\[.*\])$", (ROOT / "pyproject.toml").read_text(encoding="utf8"), re.M)
@@ -40,7 +57,9 @@ def requirements():
 
 
 if __name__ == "__main__":
-    if "--requirements" in sys.argv:
+    if "--run" in sys.argv:
+        run(Path(sys.argv[2]))
+    elif "--requirements" in sys.argv:
         print(*(f"'{requirement}'" for requirement in requirements()))
     else:
         found = [line for page in pages() for line in problems(page)]

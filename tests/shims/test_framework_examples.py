@@ -1,7 +1,9 @@
 """The examples that need another framework, on small data and small models made here."""
 
-import importlib
+import importlib.util
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -81,3 +83,23 @@ def test_examples_of_the_docstrings():
     """Those of the frameworks that are here: each of them is run somewhere."""
     done = subprocess.run([sys.executable, "docs/api_pages.py", "--run"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+NEEDS = {
+    page: re.findall(r"needs: \[(.*)\]", page.read_text(encoding="utf8"))[0].split(", ")
+    for page in sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+    if "\nneeds: [" in page.read_text(encoding="utf8")
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", NEEDS, ids=lambda page: page.stem)
+def test_tutorial_runs(page):
+    """The site is mostly built without frameworks; their pages run here."""
+    for name in ("matplotlib", "sklearn", *NEEDS[page]):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed")
+    env = {**os.environ, "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(ROOT / "docs" / "check.py"), "--run", page.name]
+    done = subprocess.run(command, cwd=page.parent, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
