@@ -102,6 +102,7 @@ docs: build ## the site in build/docs, its cells run; 3 min, then seconds
 	@$(BIN)/python docs/check.py
 	$(BIN)/python -m pip install -q $(shell $(PYTHON) docs/check.py --requirements)
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
+	@$(BIN)/python docs/check.py --site
 
 docs-look: docs ## the site in Chromium: errors, widths, contrast; 3 min
 	$(BIN)/python -m pip install -q playwright

@@ -2,6 +2,7 @@
 
 python docs/check.py                   a line for each problem
 python docs/check.py --requirements    what the site is built with, as in the extra `docs`
+python docs/check.py --site            links of the built site, to pages and to places in them
 python docs/check.py --run PAGE        runs the cells of a page, without building it
 """
 
@@ -9,6 +10,7 @@ import ast
 import re
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -50,6 +52,20 @@ def run(page):
                 raise SystemExit(f"{page}: this should have failed:\n{code}")
 
 
+def broken_links(site):
+    """Links of built pages to pages or places that are not there."""
+    texts = {path: path.read_text(encoding="utf8") for path in site.rglob("*.html") if "_static" not in path.parts}
+    places = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in texts.items()}
+    for path, text in texts.items():
+        for link in sorted(set(re.findall(r'<a\b[^>]*\bhref="([^"]*)"', text))):
+            target, _, place = link.partition("#")
+            if "://" in link or link.startswith("mailto:"):
+                continue
+            found = (path.parent / unquote(target)).resolve() if target else path
+            if not found.exists() or (place and found in places and unquote(place) not in places[found]):
+                yield f"{path.relative_to(site)}: there is no {link}"
+
+
 def requirements():
     """Read by hand: the standard library has no reader of TOML before 3.11."""
     (listed,) = re.findall(r"^docs = (\[.*\])$", (ROOT / "pyproject.toml").read_text(encoding="utf8"), re.M)
@@ -57,7 +73,9 @@ def requirements():
 
 
 if __name__ == "__main__":
-    if "--run" in sys.argv:
+    if "--site" in sys.argv:
+        raise SystemExit("\n".join(broken_links(ROOT / "build" / "docs")) or 0)
+    elif "--run" in sys.argv:
         run(Path(sys.argv[2]))
     elif "--requirements" in sys.argv:
         print(*(f"'{requirement}'" for requirement in requirements()))

@@ -1,5 +1,6 @@
 """The documents are true: links lead somewhere, snippets run."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -10,6 +11,14 @@ from tests.shared import ROOT
 def test_links_and_snippets():
     done = subprocess.run([sys.executable, "docs/check.py"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_broken_links_of_a_built_site_are_found(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    check = importlib.import_module("check")
+    (tmp_path / "a.html").write_text('<h1 id="top">A</h1><a href="b.html#x">there</a><a href="#top">up</a>')
+    (tmp_path / "b.html").write_text('<a class="c" href="c.html">gone</a>')
+    assert sorted(check.broken_links(tmp_path)) == ["a.html: there is no b.html#x", "b.html: there is no c.html"]
 
 
 def test_every_public_name_has_a_page_its_arguments_and_an_example():
