@@ -38,9 +38,16 @@ ISA_FLAGS = {"base": []}
 if X86 and MSVC:
     ISA_FLAGS.update(avx2=["/arch:AVX2"], avx512=["/arch:AVX512"])
 elif X86:
-    avx2 = ["-mavx2", "-mfma"]
+    avx2 = ["-mavx2", "-mfma", "-mf16c"]
     avx512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"]
     ISA_FLAGS.update(avx2=avx2, avx512=avx2 + avx512)
+
+# Those with instructions for bytes: a level that adds products of 8 bits to the one below. MSVC has no flags for them.
+INT8_FLAGS = {}
+if X86 and not MSVC:
+    INT8_FLAGS.update(avx2_vnni=avx2 + ["-mavxvnni"], avx512_vnni=avx2 + avx512 + ["-mavx512vnni"])
+elif "arm64" in sysconfig.get_platform() or "aarch64" in sysconfig.get_platform():
+    INT8_FLAGS.update(dotprod=["-march=armv8.2-a+dotprod"])
 
 SANITIZE = os.environ.get("THINC_SANITIZE")  # "address,undefined": see `make sanitize`
 if SANITIZE:
@@ -106,7 +113,10 @@ class BuildKernels(build_ext):
     def build_extension(self, ext):
         sources = [*ext.sources, *ext.depends]
         if ext.name == "thinc.backends._kernels.levels":
-            sources += ["setup.py", f"{KERNELS}/kernels.cc", f"{KERNELS}/dispatch.cc", f"{KERNELS}/threads.cc"]
+            sources += [
+                "setup.py",
+                *(f"{KERNELS}/{name}.cc" for name in ("kernels", "int8_kernels", "dispatch", "threads")),
+            ]
         target = self.get_ext_fullpath(ext.name)
         in_place = ROOT / os.path.relpath(target, self.build_lib)
         if self.editable_mode and not self.is_older(in_place, sources):
@@ -128,11 +138,16 @@ class BuildKernels(build_ext):
         """A line for each thing to compile, if the build is asked for them."""
         self.begun += 1
         if os.environ.get("THINC_BUILD_LINES"):
-            print(f"  {self.begun:>2} of {len(self.extensions) + len(ISA_FLAGS) + 2}  {what}", flush=True)
+            print(
+                f"  {self.begun:>2} of {len(self.extensions) + len(ISA_FLAGS) + len(INT8_FLAGS) + 2}  {what}",
+                flush=True,
+            )
 
     def compile_kernels(self):
-        levels = [(f"THINC_HAS_{isa.upper()}", "1") for isa in ISA_FLAGS]
+        int8 = {isa: flags for isa, flags in INT8_FLAGS.items() if self.knows(flags)}
+        levels = [(f"THINC_HAS_{isa.upper()}", "1") for isa in (*ISA_FLAGS, *int8)]
         jobs = [(isa, f"{KERNELS}/kernels.cc", [("THINC_ISA", isa)], flags) for isa, flags in ISA_FLAGS.items()]
+        jobs += [(isa, f"{KERNELS}/int8_kernels.cc", [("THINC_ISA", isa)], flags) for isa, flags in int8.items()]
         jobs.append(("dispatch", f"{KERNELS}/dispatch.cc", levels, []))
         jobs.append(("dispatch", f"{KERNELS}/threads.cc", [], [] if MSVC else ["-pthread"]))
         objects = []
@@ -150,6 +165,11 @@ class BuildKernels(build_ext):
                 )
             objects.append(target)
         return objects
+
+    def knows(self, flags):
+        """Whether the compiler takes these flags: those of recent CPUs are younger than what we ask of it."""
+        command = [*self.compiler.compiler_so, *flags, "-fsyntax-only", "-x", "c++", os.devnull]
+        return subprocess.run(command, capture_output=True).returncode == 0
 
     @staticmethod
     def is_older(target, sources):

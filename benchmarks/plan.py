@@ -91,6 +91,16 @@ CASES: List[Case] = [
         for docs in (1, 32, 256)
     ],
     *[Case(f"perceptron, batch {rows}", "perceptron", (rows,)) for rows in (1, 64)],
+    *[
+        Case(f"perceptron in {kind}, batch {rows}", "quantized_perceptron", (kind, rows))
+        for kind in ("float16", "int8")
+        for rows in (1, 64)
+    ],
+    *[
+        Case(f"Linear in {kind}", "quantized_linear", (kind, *sizes))  # (beside "gemm_forward" in float32)
+        for kind in ("float32", "float16", "int8")
+        for sizes in ((1, 768, 768), (1, 3072, 768), (64, 768, 768))
+    ],
     *_cases("calls", "linear_call", (1, 8)),
     *_cases("calls", "chain_call", (1, 8)),
     *_cases("calls", "finish_update", (8,)),
@@ -119,4 +129,6 @@ GOALS: Dict[str, Tuple[Any, Any, Any]] = {
     "tagger train, 256 documents": (3.5, 1.4, None),
     "perceptron, batch 1": (None, None, 1.1),
     "perceptron, batch 64": (None, None, 0.95),
+    "perceptron in int8, batch 1": (None, None, 0.83),
+    "perceptron in int8, batch 64": (None, None, 0.83),
 }

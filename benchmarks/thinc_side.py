@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List
 
 import numpy
 
+import thinc.api
 from thinc.api import (
     LSTM,
     Adam,
@@ -303,6 +304,20 @@ def perceptron(rows: int) -> Run:
     return _predict(model, normal(rows, 384))
 
 
+def quantized_perceptron(kind: str, rows: int) -> Any:
+    if not hasattr(thinc.api, "quantize"):
+        return None  # the published release
+    model = chain(Relu(768, 384), Relu(768, 768), Linear(384, 768)).initialize()
+    return _predict(thinc.api.quantize(model, kind), normal(rows, 384))
+
+
+def quantized_linear(kind: str, rows: int, nI: int, nO: int) -> Any:
+    if not hasattr(thinc.api, "quantize"):
+        return None
+    model = Linear(nO, nI).initialize()
+    return _predict(model if kind == "float32" else thinc.api.quantize(model, kind), normal(rows, nI))
+
+
 def linear_call(rows: int, width: int) -> Run:
     return _predict(Linear(width, width).initialize(), normal(rows, width))
 
@@ -357,6 +372,8 @@ KINDS: Dict[str, Callable[..., Run]] = {
             tagger_predict,
             tagger_train,
             perceptron,
+            quantized_perceptron,
+            quantized_linear,
             linear_call,
             chain_call,
             finish_update,

@@ -36,6 +36,7 @@ FLOORS = [
     ("thinc.model", 5),
     ("thinc.shims", 5),
     ("thinc.layers", 6),
+    ("thinc.quantize", 6),
     ("thinc.api", 7),
     ("thinc.cli", 9),
     ("thinc.__main__", 10),

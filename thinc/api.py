@@ -118,6 +118,7 @@ from .layers import (
 from .loss import CategoricalCrossentropy, CosineDistance, L2Distance, SequenceCategoricalCrossentropy
 from .model import Model, change_attr_values, deserialize_attr, serialize_attr, set_dropout_rate, wrap_model_recursive
 from .optimizers import SGD, Adam, Optimizer, RAdam
+from .quantize import kept_float, quantize, quantize_rule
 from .schedules import (
     Schedule,
     compounding,
@@ -279,6 +280,7 @@ __all__ = [
     "glorot_uniform_init",
     "has_cupy",
     "is_cupy_array",
+    "kept_float",
     "keras_model_fns",
     "keras_subclass",
     "list2array",
@@ -296,6 +298,8 @@ __all__ = [
     "premap_ids",
     "pytorch_to_torchexport_wrapper",
     "pytorch_to_torchscript_wrapper",
+    "quantize",
+    "quantize_rule",
     "ragged2list",
     "reduce_first",
     "reduce_last",

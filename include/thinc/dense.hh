@@ -7,11 +7,19 @@
 
 THINC_BEGIN
 
-// Y (N, O) = X (N, I) W (O, I).T + b (O,); b may be null.
-template <class T>
+// Y (N, O) = X (N, I) W (O, I).T + b (O,); b may be null. W consists of `Weight`s: of T, or narrower; then the bits are
+// those of W as T.
+template <class T, class Weight = T>
 void affine(void* Y, const void* X, const void* W, const void* b, size_t N, size_t I, size_t O) {
-  dot_product<T>(static_cast<T*>(Y), O, static_cast<const T*>(X), I, 1, static_cast<const T*>(W), I, N, O, I,
-                 {T(1), T(0), static_cast<const T*>(b)});
+  dot_product(static_cast<T*>(Y), O, static_cast<const T*>(X), I, 1, static_cast<const Weight*>(W), I, N, O, I,
+              {T(1), T(0), static_cast<const T*>(b)});
+}
+
+// Y += X W.T
+template <class T, class Weight = T>
+void add_product(void* Y, const void* X, const void* W, size_t N, size_t I, size_t O) {
+  dot_product(static_cast<T*>(Y), O, static_cast<const T*>(X), I, 1, static_cast<const Weight*>(W), I, N, O, I,
+              {T(1), T(1), nullptr});
 }
 
 // Whether one of n numbers, or a sum of them, is NaN.
@@ -58,10 +66,10 @@ void largest_of(T* best, size_t ld, int32_t* which, size_t which_ld, const T* pi
 }
 
 // The largest pieces of some rows of X, as many as a block has. A block of up to four pieces is made at a time.
-template <class T>
+template <class T, class Weight>
 struct MaxoutBlocks {
   static constexpr size_t most_columns = 256, most_pieces = 4;
-  DotBlocks<T> dot;
+  DotBlocks<T, Weight> dot;
   size_t at_once, room;  // pieces; values of each
 
   MaxoutBlocks(size_t N, size_t I, size_t P)
@@ -69,7 +77,7 @@ struct MaxoutBlocks {
     dot.rows = min_size(dot.rows, room / dot_columns);
   }
 
-  void make(T* best, int32_t* which, const T* X, const T* W, const T* b, size_t rows, size_t I, size_t O,
+  void make(T* best, int32_t* which, const T* X, const Weight* W, const T* b, size_t rows, size_t I, size_t O,
             size_t P) const {
     alignas(64) T packed[pack_bytes / sizeof(T)];
     alignas(64) T pieces[pieces_bytes / sizeof(T)];
@@ -105,26 +113,26 @@ struct MaxoutBlocks {
 
 // best (N, O) = the largest of the P pieces of X W.T + b, which (N, O) = its index, the first of equals. W (O, P, I),
 // b (O, P) or null. The bits of best are those of affine.
-template <class T>
+template <class T, class Weight = T>
 void affine_maxout(void* best, int32_t* which, const void* X, const void* W, const void* b, size_t N, size_t I,
                    size_t O, size_t P) {
-  const MaxoutBlocks<T> blocks(N, I, P);
+  const MaxoutBlocks<T, Weight> blocks(N, I, P);
   for (size_t n = 0; n < N; n += blocks.dot.rows)
     blocks.make(static_cast<T*>(best) + n * O, which + n * O, static_cast<const T*>(X) + n * I,
-                static_cast<const T*>(W), static_cast<const T*>(b), min_size(blocks.dot.rows, N - n), I, O, P);
+                static_cast<const Weight*>(W), static_cast<const T*>(b), min_size(blocks.dot.rows, N - n), I, O, P);
 }
 
 // The same, and layer_norm of the best, a block of rows at a time. best and which may be null: a prediction drops them.
-template <class T>
+template <class T, class Weight = T>
 void affine_maxout_layer_norm(void* Y_, void* best_, int32_t* which, void* mu, void* rstd, const void* X, const void* W,
                               const void* b, const void* G, const void* beta, double eps, size_t N, size_t I, size_t O,
                               size_t P) {
   T *Y = static_cast<T*>(Y_), *best = best_ ? static_cast<T*>(best_) : Y;
-  const MaxoutBlocks<T> blocks(N, I, P);
+  const MaxoutBlocks<T, Weight> blocks(N, I, P);
   for (size_t n = 0; n < N; n += blocks.dot.rows) {
     const size_t rows = min_size(blocks.dot.rows, N - n);
-    blocks.make(best + n * O, which ? which + n * O : which, static_cast<const T*>(X) + n * I, static_cast<const T*>(W),
-                static_cast<const T*>(b), rows, I, O, P);
+    blocks.make(best + n * O, which ? which + n * O : which, static_cast<const T*>(X) + n * I,
+                static_cast<const Weight*>(W), static_cast<const T*>(b), rows, I, O, P);
     layer_norm<T>(Y + n * O, static_cast<T*>(mu) + n, static_cast<T*>(rstd) + n, best + n * O, G, beta, eps, rows, O);
   }
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "hashing.hh"
-#include "portable.hh"
+#include "int8.hh"
 
 THINC_BEGIN
 
@@ -16,11 +16,34 @@ static constexpr size_t rows_ahead = 24;  // of a table, being fetched: as many 
 static constexpr size_t hashes_ahead = rows_ahead / 4;  // keys of a hash embedding, with four rows each
 static constexpr size_t cache_line = 64;
 
-template <class T>
-THINC_FN void fetch_row(const T* row, size_t O) {
-  const char* bytes = reinterpret_cast<const char*>(row);
-  for (size_t i = 0; i < O * sizeof(T); i += cache_line) THINC_PREFETCH(bytes + i, 0);
+THINC_FN void fetch_row(const char* row, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += cache_line) THINC_PREFETCH(row + i, 0);
 }
+
+// ---- one row of a table, as T: of numbers of type T, or narrower ones
+template <class T>
+struct Row {
+  static constexpr size_t bytes(size_t O) { return O * sizeof(T); }
+};
+
+template <>
+struct Row<Half> {
+  static constexpr size_t bytes(size_t O) { return O * sizeof(Half); }
+  const Half* x;
+  Row(const char* row, size_t) : x(reinterpret_cast<const Half*>(row)) {}
+  THINC_FN float at(size_t o) const { return widened(x + o); }
+  THINC_FN Vec<float> vector_at(size_t o) const { return load_widened(x + o); }
+};
+
+template <>
+struct Row<int8_t> {  // int8.hh
+  static constexpr size_t bytes(size_t O) { return O + scale_bytes; }
+  const int8_t* x;
+  float scale;
+  Row(const char* row, size_t O) : x(reinterpret_cast<const int8_t*>(row)), scale(read_scale(x, O)) {}
+  THINC_FN float at(size_t o) const { return rounded(widened(x + o) * scale); }
+  THINC_FN Vec<float> vector_at(size_t o) const { return rounded(load_widened(x + o) * splat(scale)); }
+};
 
 template <size_t R, class T>
 THINC_FN T sum_of_rows(const T* const* rows, size_t o) {
@@ -31,25 +54,50 @@ THINC_FN T sum_of_rows(const T* const* rows, size_t o) {
   }
 }
 
-template <size_t R, bool first, class T>
-THINC_FN void gather_rows(T* y, const T* const* rows, size_t O) {
-  const T* in[R];
-  for (size_t r = 0; r < R; ++r) in[r] = rows[r];
-#pragma omp simd
-  for (size_t o = 0; o < O; ++o) y[o] = first ? sum_of_rows<R>(in, o) : y[o] + sum_of_rows<R>(in, o);
+template <size_t R, class N>
+THINC_FN auto sum_at(const Row<N>* rows, size_t o) {
+  if constexpr (R == 1)
+    return rows[0].at(o);
+  else
+    return sum_at<R - 1>(rows, o) + rows[R - 1].at(o);
+}
+template <size_t R, class N>
+THINC_FN Vec<float> sum_of_vectors_at(const Row<N>* rows, size_t o) {
+  if constexpr (R == 1)
+    return rows[0].vector_at(o);
+  else
+    return sum_of_vectors_at<R - 1>(rows, o) + rows[R - 1].vector_at(o);
 }
 
-template <bool first, class T>
-THINC_FN void gather_up_to_4_rows(T* y, const T* const* rows, size_t n, size_t O) {
+template <size_t R, bool first, class N, class T>
+THINC_FN void gather_rows(T* y, const char* const* in, size_t O) {
+  size_t o = 0;
+  if constexpr (sizeof(N) == sizeof(T)) {
+    const T* x[R];
+    for (size_t r = 0; r < R; ++r) x[r] = reinterpret_cast<const T*>(in[r]);
+#pragma omp simd
+    for (size_t i = 0; i < O; ++i) y[i] = first ? sum_of_rows<R>(x, i) : y[i] + sum_of_rows<R>(x, i);
+  } else {
+    const Row<N> rows[4] = {{in[0], O}, {in[R > 1 ? 1 : 0], O}, {in[R > 2 ? 2 : 0], O}, {in[R > 3 ? 3 : 0], O}};
+    for (; o + lanes<float>() <= O; o += lanes<float>()) {
+      const Vec<float> sum = sum_of_vectors_at<R>(rows, o);
+      store(y + o, first ? sum : load(y + o) + sum);
+    }
+    for (; o < O; ++o) y[o] = first ? sum_at<R>(rows, o) : y[o] + sum_at<R>(rows, o);
+  }
+}
+
+template <bool first, class N, class T>
+THINC_FN void gather_up_to_4_rows(T* y, const char* const* rows, size_t n, size_t O) {
   switch (n) {
     case 1:
-      return gather_rows<1, first>(y, rows, O);
+      return gather_rows<1, first, N>(y, rows, O);
     case 2:
-      return gather_rows<2, first>(y, rows, O);
+      return gather_rows<2, first, N>(y, rows, O);
     case 3:
-      return gather_rows<3, first>(y, rows, O);
+      return gather_rows<3, first, N>(y, rows, O);
     case 4:
-      return gather_rows<4, first>(y, rows, O);
+      return gather_rows<4, first, N>(y, rows, O);
   }
 }
 
@@ -59,11 +107,12 @@ THINC_FN void add_row(T* y, const T* x, size_t O) {
   for (size_t o = 0; o < O; ++o) y[o] += x[o];
 }
 
-// Y[b] = sum over k of table[indices[b, k]]; a bad index is one outside [0, T).
-template <class T>
+// Y[b] = sum over k of table[indices[b, k]]; a bad index is one outside [0, T). The rows are of numbers N.
+template <class T, class N = T>
 int64_t gather_add(void* Y_, const void* table_, const int32_t* indices, size_t rows, size_t O, size_t B, size_t K) {
   T* Y = static_cast<T*>(Y_);
-  const T* table = static_cast<const T*>(table_);
+  const char* table = static_cast<const char*>(table_);
+  const size_t bytes = Row<N>::bytes(O);
   uint32_t bad = 0;
   const uint32_t end = rows > INT32_MAX ? uint32_t(1) << 31 : uint32_t(rows);
 #pragma omp simd reduction(| : bad)
@@ -75,12 +124,12 @@ int64_t gather_add(void* Y_, const void* table_, const int32_t* indices, size_t 
   if (K == 0) memset(Y, 0, B * O * sizeof(T));
   for (size_t b = 0; b < B; ++b, Y += O, indices += K) {
     if (b + keys_ahead < B)
-      for (size_t k = 0; k < K; ++k) fetch_row(table + size_t(indices[keys_ahead * K + k]) * O, O);
+      for (size_t k = 0; k < K; ++k) fetch_row(table + size_t(indices[keys_ahead * K + k]) * bytes, bytes);
     for (size_t k = 0; k < K; k += 4) {
       const size_t n = K - k < 4 ? K - k : 4;
-      const T* in[4];
-      for (size_t r = 0; r < 4; ++r) in[r] = table + size_t(indices[r < n ? k + r : k]) * O;
-      k == 0 ? gather_up_to_4_rows<true>(Y, in, n, O) : gather_up_to_4_rows<false>(Y, in, n, O);
+      const char* in[4];
+      for (size_t r = 0; r < 4; ++r) in[r] = table + size_t(indices[r < n ? k + r : k]) * bytes;
+      k == 0 ? gather_up_to_4_rows<true, N>(Y, in, n, O) : gather_up_to_4_rows<false, N>(Y, in, n, O);
     }
   }
   return -1;
@@ -96,7 +145,7 @@ int64_t scatter_add(void* table_, const int32_t* indices, const void* values_, s
     if (indices[n] >= 0 && size_t(indices[n]) >= rows) return int64_t(n);
   for (size_t n = 0; n < N; ++n, values += O) {
     if (n + rows_ahead < N && indices[n + rows_ahead] >= 0) {
-      fetch_row(table + size_t(indices[n + rows_ahead]) * O, O);
+      fetch_row(reinterpret_cast<const char*>(table + size_t(indices[n + rows_ahead]) * O), O * sizeof(T));
     }
     if (indices[n] >= 0) add_row(table + size_t(indices[n]) * O, values, O);
   }
@@ -118,10 +167,11 @@ THINC_FN void hash_rows(size_t* rows, const uint64_t* ids, uint32_t seed, size_t
 
 // Y[n] = sum of the rows E[h % V] for the four hashes h of ids[n].
 // Svenstrup, Hansen & Winther 2017, https://arxiv.org/abs/1709.03933, without the importance weights.
-template <class T>
+template <class T, class Number = T>
 void hash_embed(void* Y_, const void* E_, const uint64_t* ids, uint32_t seed, size_t N, size_t O, size_t V) {
   T* Y = static_cast<T*>(Y_);
-  const T* E = static_cast<const T*>(E_);
+  const char* E = static_cast<const char*>(E_);
+  const size_t bytes = Row<Number>::bytes(O);
   const Modulo modulo(V);
   size_t rows[4 * key_block];
   for (size_t start = 0; start < N; start += key_block) {
@@ -129,10 +179,10 @@ void hash_embed(void* Y_, const void* E_, const uint64_t* ids, uint32_t seed, si
     hash_rows(rows, ids + start, seed, block, modulo);
     for (size_t n = 0; n < block; ++n, Y += O) {
       if (n + hashes_ahead < block)
-        for (size_t j = 0; j < 4; ++j) fetch_row(E + rows[4 * (n + hashes_ahead) + j] * O, O);
-      const T* in[4];
-      for (size_t j = 0; j < 4; ++j) in[j] = E + rows[4 * n + j] * O;
-      gather_rows<4, true>(Y, in, O);
+        for (size_t j = 0; j < 4; ++j) fetch_row(E + rows[4 * (n + hashes_ahead) + j] * bytes, bytes);
+      const char* in[4];
+      for (size_t j = 0; j < 4; ++j) in[j] = E + rows[4 * n + j] * bytes;
+      gather_rows<4, true, Number>(Y, in, O);
     }
   }
 }
@@ -149,7 +199,8 @@ void backprop_hash_embed(void* dE_, const void* dY_, const uint64_t* ids, uint32
     hash_rows(rows, ids + start, seed, block, modulo);
     for (size_t n = 0; n < block; ++n, dY += O) {
       if (n + hashes_ahead < block)
-        for (size_t j = 0; j < 4; ++j) fetch_row(dE + rows[4 * (n + hashes_ahead) + j] * O, O);
+        for (size_t j = 0; j < 4; ++j)
+          fetch_row(reinterpret_cast<const char*>(dE + rows[4 * (n + hashes_ahead) + j] * O), O * sizeof(T));
       for (size_t j = 0; j < 4; ++j) add_row(dE + rows[4 * n + j] * O, dY, O);
     }
   }
@@ -226,6 +277,14 @@ void backprop_sparse_linear(void* dW_, void* db_, const void* dY_, const int32_t
       }
     }
   });
+}
+
+// ---- the kernels of the table for tables of 8 bits
+int64_t gather_add_int8(void* Y, const void* table, const int32_t* indices, size_t rows, size_t O, size_t B, size_t K) {
+  return gather_add<float, int8_t>(Y, table, indices, rows, O, B, K);
+}
+void hash_embed_int8(void* Y, const void* E, const uint64_t* ids, uint32_t seed, size_t N, size_t O, size_t V) {
+  hash_embed<float, int8_t>(Y, E, ids, seed, N, O, V);
 }
 
 // ---- hashes: keys (N, 4), the four words of each id

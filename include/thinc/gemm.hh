@@ -1,6 +1,6 @@
 // Matrix products: C = alpha op(A) op(B) + beta C, row-major, for float and double.
 //
-// Two kernels. Neither keeps a packed copy of the weights that could go stale. Stack: at most 88 KiB, heap none.
+// Two kernels. Neither keeps a packed copy of the weights that could go stale. Stack: at most 104 KiB, heap none.
 //
 // B transposed (X @ W.T, every forward product): both operands run along k. A vector holds one 16-byte chunk along k of
 // each of `groups` rows of A (packed so, which costs one copy of a block of A), and meets a chunk of a row of B that is
@@ -202,17 +202,31 @@ THINC_TILE void dot_tile(T* C, size_t ldc, const T* packed, const T* B, size_t l
 template <class T, size_t V>
 void dot_rows(T* C, size_t ldc, const T* packed, const T* B, size_t ldb, size_t k, size_t rows, size_t columns,
               const Finish<T>& finish) {
-  constexpr size_t few = 4;  // whole chunks of either type
+  constexpr size_t few = 4;                          // whole chunks of either type
+  constexpr size_t many = V == 1 ? 8 : dot_columns;  // sums that do not wait for each other
   size_t n = 0;
-  for (; n + dot_columns - few < columns; n += dot_columns)
-    dot_tile<T, V, dot_columns>(C + n, ldc, packed, B + n * ldb, ldb, k, rows, min_size(dot_columns, columns - n),
-                                finish.from_column(n));
+  for (; n + many - few < columns; n += many)
+    dot_tile<T, V, many>(C + n, ldc, packed, B + n * ldb, ldb, k, rows, min_size(many, columns - n),
+                         finish.from_column(n));
   if (n < columns)
     dot_tile<T, V, few>(C + n, ldc, packed, B + n * ldb, ldb, k, rows, columns - n, finish.from_column(n));
 }
 
-// How a product with B transposed is cut.
+// Rows of B as tiles read them: where they lie, or widened into the space given, a panel at a time.
+template <class B, class T>
+constexpr size_t panel_space = sizeof(B) == sizeof(T) ? 1 : panel_bytes / sizeof(T);
 template <class T>
+THINC_FN const T* panel_of(T*, const T* B, size_t*, size_t, size_t) {
+  return B;
+}
+THINC_FN const float* panel_of(float* space, const Half* B, size_t* ldb, size_t rows, size_t k) {
+  for (size_t row = 0; row < rows; ++row) widen(space + row * k, B + row * *ldb, k);
+  *ldb = k;
+  return space;
+}
+
+// How a product with B transposed is cut; W is the type of its weights.
+template <class T, class W = T>
 struct DotBlocks {
   size_t k, k_room;  // values of k in a block; the same with padding, never 0
   size_t rows;       // of A, packed at once
@@ -224,39 +238,102 @@ struct DotBlocks {
     k_room = K ? ceil_div(k, H) * H : H;
     const size_t fit = pack_bytes / sizeof(T) / k_room / groups / dot_vectors * dot_vectors;
     rows = even_piece(ceil_div(M, groups), fit, dot_vectors) * groups;
-    panel = ceil_div(panel_bytes / sizeof(T) / k_room, dot_columns) * dot_columns;
+    // One that is widened first shares the cache with the numbers it is made of.
+    const size_t in_panel = panel_bytes / sizeof(T) / k_room / (sizeof(W) == sizeof(T) ? 1 : 2);
+    panel = ceil_div(in_panel, dot_columns) * dot_columns;
   }
 };
 
 // One packed block of A against N rows of B, in panels that stay in L1; packs A first if asked to.
-template <class T>
-void dot_block(T* C, size_t ldc, T* packed, const T* A, size_t row_stride, size_t k_stride, bool pack, const T* B,
-               size_t ldb, size_t M, size_t N, size_t k, size_t panel, const Finish<T>& finish) {
+template <class T, class W>
+void dot_block(T* C, size_t ldc, T* packed, const T* A, size_t row_stride, size_t k_stride, bool pack, const W* B_,
+               size_t ldb_, size_t M, size_t N, size_t k, size_t panel, const Finish<T>& finish) {
+  alignas(64) T space[panel_space<W, T>];
   const size_t vectors = ceil_div(M, groups), k_room = ceil_div(k, in_chunk<T>()) * in_chunk<T>();
   const size_t tile = ceil_div(vectors, ceil_div(vectors, dot_vectors));  // even tiles of at most dot_vectors
   for (size_t n = 0; n < N; n += panel) {
     const size_t columns = min_size(panel, N - n);
+    size_t ldb = ldb_;
+    const T* B = panel_of(space, B_ + n * ldb_, &ldb, columns, k);
     const Finish<T> here = finish.from_column(n);
     for (size_t v = 0; v < vectors; v += tile) {
       const size_t width = min_size(tile, vectors - v), row = v * groups, rows = min_size(width * groups, M - row);
       T* a = packed + row * k_room;
       if (pack && n == 0) pack_chunks(a, A + row * row_stride, row_stride, k_stride, rows, k, width);
       if (width == 3)
-        dot_rows<T, 3>(C + row * ldc + n, ldc, a, B + n * ldb, ldb, k, rows, columns, here);
+        dot_rows<T, 3>(C + row * ldc + n, ldc, a, B, ldb, k, rows, columns, here);
       else if (width == 2)
-        dot_rows<T, 2>(C + row * ldc + n, ldc, a, B + n * ldb, ldb, k, rows, columns, here);
+        dot_rows<T, 2>(C + row * ldc + n, ldc, a, B, ldb, k, rows, columns, here);
       else
-        dot_rows<T, 1>(C + row * ldc + n, ldc, a, B + n * ldb, ldb, k, rows, columns, here);
+        dot_rows<T, 1>(C + row * ldc + n, ldc, a, B, ldb, k, rows, columns, here);
     }
   }
 }
 
+// One row of A, in place, and as many rows of B as fill a vector when their sums are folded: the vectors hold chunks of
+// rows of B, so that weights are widened in registers, and none of their lanes is idle.
+template <class W>
+THINC_FN void one_row_step(Vec<float> (&sum)[4], const float* a, const W* B, size_t ldb) {
+#pragma GCC unroll 4
+  for (size_t j = 0; j < 4; ++j) {
+    Vec<float> rows[groups];
+#pragma GCC unroll 4
+    for (size_t g = 0; g < groups; ++g) rows[g] = load_widened(B + (4 * g + j) * ldb);
+    transpose_chunks(rows);
+#pragma GCC unroll 4
+    for (size_t c = 0; c < groups; ++c) sum[j] += rows[c] * load_repeated(a + 4 * c);
+  }
+}
+
+template <class W>
+THINC_TILE void one_row_tile(float* C, const float* a, const W* B, size_t ldb, size_t k, const Finish<float>& finish) {
+  constexpr size_t L = lanes<float>();
+  Vec<float> sum[4] = {splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)};
+  size_t i = 0;
+  for (; i + L <= k; i += L) one_row_step(sum, a + i, B + i, ldb);
+  for (; i < k; i += 4) {
+    float chunk[4];
+    for (size_t h = 0; h < 4; ++h) chunk[h] = i + h < k ? a[i + h] : 0.0f;
+    for (size_t j = 0; j < 4; ++j) {
+      float rows[L];
+      for (size_t lane = 0; lane < L; ++lane) {
+        const size_t g = lane / 4, h = lane % 4;
+        rows[lane] = i + h < k ? widened(B + (4 * g + j) * ldb + i + h) : 0.0f;
+      }
+      sum[j] += load(rows) * load_repeated(chunk);
+    }
+  }
+  Vec<float> value = rounded(splat(finish.alpha) * fold(sum));
+  if (finish.bias)
+    value = value + load(finish.bias);
+  else if (finish.beta != 0.0f)
+    value = value + splat(finish.beta) * load(C);
+  store(C, value);
+}
+
 // C (M, N) from op(A) (M, K), by its strides, and B (N, K) with rows ldb apart.
-template <class T>
-void dot_product(T* C, size_t ldc, const T* A, size_t row_stride, size_t k_stride, const T* B, size_t ldb, size_t M,
+template <class T, class W>
+void dot_product(T* C_, size_t ldc, const T* A, size_t row_stride, size_t k_stride, const W* B, size_t ldb, size_t M,
                  size_t N, size_t K, const Finish<T>& finish) {
   alignas(64) T packed[pack_bytes / sizeof(T)];
-  const DotBlocks<T> blocks(M, K);
+  const DotBlocks<T, W> blocks(M, K);
+  T* C = C_;
+  if constexpr (sizeof(W) < sizeof(T)) {
+    if (M == 1 && k_stride == 1) {
+      const size_t whole = N / lanes<T>() * lanes<T>();
+      for (size_t n = 0; n < whole; n += lanes<T>()) {
+        size_t k = 0;
+        do {
+          one_row_tile(C + n, A + k, B + n * ldb + k, ldb, min_size(blocks.k, K - k),
+                       finish.in_block(k).from_column(n));
+          k += blocks.k;
+        } while (k < K);
+      }
+      if (whole == N) return;
+      C += whole, B += whole * ldb, N -= whole;
+    }
+  }
+  const Finish<T> rest = finish.from_column(size_t(C - C_));
   const size_t fit = block_bytes / sizeof(T) / blocks.k_room / dot_columns * dot_columns;
   const size_t n_block = even_piece(N, fit, dot_columns);
   for (size_t n = 0; n < N; n += n_block) {
@@ -265,7 +342,7 @@ void dot_product(T* C, size_t ldc, const T* A, size_t row_stride, size_t k_strid
       for (size_t m = 0; m < M; m += blocks.rows)
         dot_block(C + m * ldc + n, ldc, packed, A + m * row_stride + k * k_stride, row_stride, k_stride, true,
                   B + n * ldb + k, ldb, min_size(blocks.rows, M - m), min_size(n_block, N - n),
-                  min_size(blocks.k, K - k), blocks.panel, finish.in_block(k).from_column(n));
+                  min_size(blocks.k, K - k), blocks.panel, rest.in_block(k).from_column(n));
       k += blocks.k;
     } while (k < K);
   }
@@ -499,8 +576,8 @@ void gemm(int trans_a, int trans_b, size_t M, size_t N, size_t K, double alpha, 
           const void* B, size_t ldb, double beta, void* C, size_t ldc) {
   const Finish<T> finish = {T(alpha), T(beta), nullptr};
   const size_t row_stride = trans_a ? 1 : lda, k_stride = trans_a ? lda : 1;
-  (trans_b ? dot_product<T> : outer_product<T>)(static_cast<T*>(C), ldc, static_cast<const T*>(A), row_stride, k_stride,
-                                                static_cast<const T*>(B), ldb, M, N, K, finish);
+  (trans_b ? dot_product<T, T> : outer_product<T>)(static_cast<T*>(C), ldc, static_cast<const T*>(A), row_stride,
+                                                   k_stride, static_cast<const T*>(B), ldb, M, N, K, finish);
 }
 
 THINC_END

@@ -1,6 +1,7 @@
 // The kernel table: what every CPU level offers, and which level this process uses.
 //
 // Each level (base, avx2, avx512) compiles kernels.cc once and fills one KernelTable; dispatch.cc picks one at import.
+// Those with instructions for bytes (dotprod, avx2_vnni, avx512_vnni) add int8_kernels.cc to the level below.
 // A kernel serves float32 and float64 through one signature: its float arrays are void*, and `Kernels` exists once per
 // dtype. Callers (the .pyx wrappers) have checked dtype, shape and contiguity; a kernel allocates nothing, raises
 // nothing, needs no GIL, and reports bad data by returning the index of the first bad item (-1: none).
@@ -17,16 +18,24 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
 
 // ROW(result, name, arguments). N rows, B sequences, T all rows, I in, O out, P pieces, K indices per row.
 // clang-format off
-#define THINC_FLOAT_KERNELS(ROW)                                                                                       \
-  /* gemm.hh, dense.hh */                                                                                              \
-  ROW(void, gemm, (int trans_a, int trans_b, size_t M, size_t N, size_t K, double alpha, const void* A, size_t lda,    \
-                   const void* B, size_t ldb, double beta, void* C, size_t ldc))                                       \
+/* those that read weights: in the type of the other numbers, in half or in int8 (float32 computes) */
+#define THINC_WEIGHT_KERNELS(ROW)                                                                                      \
+  /* dense.hh, int8.hh */                                                                                              \
   ROW(void, affine, (void* Y, const void* X, const void* W, const void* b, size_t N, size_t I, size_t O))              \
+  ROW(void, add_product, (void* Y, const void* X, const void* W, size_t N, size_t I, size_t O))                        \
   ROW(void, affine_maxout, (void* best, int32_t* which, const void* X, const void* W, const void* b, size_t N,         \
                             size_t I, size_t O, size_t P))                                                             \
   ROW(void, affine_maxout_layer_norm, (void* Y, void* best, int32_t* which, void* mu, void* rstd, const void* X,       \
                                        const void* W, const void* b, const void* G, const void* beta, double eps,      \
                                        size_t N, size_t I, size_t O, size_t P))                                        \
+  /* embedding.hh */                                                                                                  \
+  ROW(bad_t, gather_add, (void* Y, const void* table, const int32_t* indices, size_t T, size_t O, size_t B, size_t K)) \
+  ROW(void, hash_embed, (void* Y, const void* E, const uint64_t* ids, uint32_t seed, size_t N, size_t O, size_t V))
+
+#define THINC_FLOAT_KERNELS(ROW)                                                                                       \
+  /* gemm.hh, dense.hh */                                                                                              \
+  ROW(void, gemm, (int trans_a, int trans_b, size_t M, size_t N, size_t K, double alpha, const void* A, size_t lda,    \
+                   const void* B, size_t ldb, double beta, void* C, size_t ldc))                                       \
   ROW(void, maxout, (void* best, int32_t* which, const void* X, size_t N, size_t O, size_t P))                         \
   ROW(bad_t, backprop_maxout, (void* dX, const void* dY, const int32_t* which, size_t N, size_t O, size_t P))          \
   /* norms.hh */                                                                                                       \
@@ -59,9 +68,7 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
   ROW(bad_t, backprop_reduce_max, (void* dX, const void* dY, const int32_t* which, const int32_t* lengths, size_t B,   \
                                    size_t O))                                                                          \
   /* embedding.hh */                                                                                                   \
-  ROW(bad_t, gather_add, (void* Y, const void* table, const int32_t* indices, size_t T, size_t O, size_t B, size_t K)) \
   ROW(bad_t, scatter_add, (void* table, const int32_t* indices, const void* values, size_t T, size_t O, size_t N))     \
-  ROW(void, hash_embed, (void* Y, const void* E, const uint64_t* ids, uint32_t seed, size_t N, size_t O, size_t V))    \
   ROW(void, backprop_hash_embed, (void* dE, const void* dY, const uint64_t* ids, uint32_t seed, size_t N, size_t O,    \
                                   size_t V))                                                                           \
   ROW(void, sparse_linear, (void* Y, const int32_t* cells, const void* values, const int32_t* lengths, const void* W,  \
@@ -93,7 +100,11 @@ typedef void (*backward_t)(void* dx, const void* dy, const void* x, const void* 
 
 #define THINC_MEMBER(result, name, arguments) result(*name) arguments;
 
-struct Kernels {  // one dtype
+struct WeightKernels {
+  THINC_WEIGHT_KERNELS(THINC_MEMBER)
+};
+
+struct Kernels : WeightKernels {  // one dtype
   THINC_FLOAT_KERNELS(THINC_MEMBER)
   forward_t forward[THINC_N_ACTIVATIONS];  // in the order of THE LIST
   backward_t backward[THINC_N_ACTIVATIONS];
@@ -102,13 +113,15 @@ struct Kernels {  // one dtype
 struct KernelTable {  // one CPU level
   Kernels f32;
   Kernels f64;
+  WeightKernels half;
+  WeightKernels int8;
   THINC_INTEGER_KERNELS(THINC_MEMBER)
 };
 
 #undef THINC_MEMBER
 
 const KernelTable* kernels();         // of the level in use
-const char* isa_name();               // "base", "avx2" or "avx512"
+const char* isa_name();               // "base", "avx2", "avx512_vnni", ...
 bool isa_built(const char* isa);      // compiled into this build
 bool isa_supported(const char* isa);  // built, and this CPU has its features
 bool use_isa(const char* isa);        // false, and no change, if not supported

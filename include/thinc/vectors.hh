@@ -5,7 +5,7 @@
 // A compiler without the extension (MSVC) gets 16-byte structs with plain loops, which it may vectorise itself.
 #pragma once
 
-#include "portable.hh"
+#include "half.hh"
 
 #ifdef __GNUC__
 #if defined(__AVX512F__)
@@ -17,6 +17,8 @@
 #endif
 #if defined(__AVX__)
 #include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
 #else
 #define THINC_VECTOR_BYTES 16
@@ -303,5 +305,52 @@ THINC_FN Vec<double> fold(const Vec<double>* v) {
 }
 
 #endif
+
+// ---- narrow numbers as vectors of floats, exactly
+
+#ifdef __GNUC__
+#define THINC_LANES_OF(v) v
+#else
+#define THINC_LANES_OF(v) v.x
+#endif
+
+THINC_FN float widened(const Half* p) { return float(*p); }
+THINC_FN float widened(const int8_t* p) { return float(*p); }
+
+THINC_FN Vec<float> load_widened(const Half* p) {
+#if defined(__AVX512F__)
+  return (FloatVector)_mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+#elif defined(__F16C__)
+  return (FloatVector)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+#elif defined(__GNUC__) && defined(__aarch64__)
+  return (FloatVector)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(reinterpret_cast<const uint16_t*>(p))));
+#else
+  Vec<float> v;
+  for (size_t i = 0; i < lanes<float>(); ++i) THINC_LANES_OF(v)[i] = widened(p + i);
+  return v;
+#endif
+}
+
+THINC_FN Vec<float> load_widened(const int8_t* p) {
+#if defined(__AVX512F__)
+  const __m512i wide = _mm512_maskz_cvtepi8_epi32(0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  return (FloatVector)_mm512_maskz_cvtepi32_ps(0xffff, wide);
+#elif defined(__AVX2__)
+  return (FloatVector)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+#else
+  Vec<float> v;
+  for (size_t i = 0; i < lanes<float>(); ++i) THINC_LANES_OF(v)[i] = widened(p + i);
+  return v;
+#endif
+}
+
+template <class N>
+void widen(float* to, const N* from, size_t n) {
+  constexpr size_t L = lanes<float>();
+  size_t i = 0;
+#pragma GCC unroll 4
+  for (; i + L <= n; i += L) store(to + i, load_widened(from + i));
+  for (; i < n; ++i) to[i] = widened(from + i);
+}
 
 THINC_END

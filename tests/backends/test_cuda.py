@@ -46,7 +46,8 @@ def test_the_list_is_that_of_the_cpu():
 
 @needs_compiler
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", [case for case in CASES if case.id != "half table"], ids=str)
+# (A table of float16 gives float16 on a GPU.)
 def test_gpu_is_readable(gpu_ops, case, dtype):
     assert_readable(gpu_ops, case, dtype)
 

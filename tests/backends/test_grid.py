@@ -90,14 +90,14 @@ def test_dtypes(ops, case):
 
 @rows
 def test_integers_of_any_type(ops, case):
-    """Lengths, ids, indices and classes in each integer type: the same, or an error."""
+    """Lengths, ids, indices and classes in each integer type (int8 rows are weights): the same, or an error."""
     call_args = grid.arguments(case)
     if not any(isinstance(v, numpy.ndarray) and v.dtype.kind in "iu" for v in (*call_args, *case.kwargs.values())):
         return
     for dtype in grid.INTEGERS:
 
         def convert(array, dtype=dtype):
-            fits = array.dtype.kind in "iu" and (array.astype(dtype) == array).all()
+            fits = array.dtype.kind in "iu" and array.dtype != "int8" and (array.astype(dtype) == array).all()
             return array.astype(dtype) if fits else array
 
         fresh = grid.map_arrays(grid.arguments(case), convert)

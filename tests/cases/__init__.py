@@ -42,6 +42,7 @@ class OpCase:
     ulp: float = 4.0  # largest distance to float64 truth, in units of the last place
     atol: float = 0.0  # what cancellation may cost beside it, relative to the largest value
     exact: bool = False  # integer results or pure copies: bits must agree
+    result: str = ""  # the dtype of the floats it gives, if not that of its arguments
     mutates: Tuple[int, ...] = ()  # positions of arguments changed in place, compared too
 
     def __str__(self) -> str:

@@ -16,6 +16,8 @@ from typing import Any, Callable, Dict, Tuple
 
 import numpy
 
+from thinc.backends._quantized import to_int8_rows
+
 from .ops import SMOOTH
 
 Sizes = Tuple[int, int, int, int]  # N items, I in, O out, P pieces
@@ -93,6 +95,14 @@ def _hashed(random: Any, dtype: str, sizes: Sizes) -> Tuple:
     return normal(random, dtype, sizes[1], sizes[2]), ids(random, sizes[0]), 3
 
 
+def _int8_table(make: Callable[[Any, str, Sizes], Tuple]) -> Callable[[Any, str, Sizes], Tuple]:
+    def narrowed(random: Any, dtype: str, sizes: Sizes) -> Tuple:
+        table, *rest = make(random, dtype, sizes)
+        return (to_int8_rows(numpy, table), *rest)
+
+    return narrowed
+
+
 def _softmaxed_sequences(random: Any, dtype: str, sizes: Sizes) -> Tuple:
     Y, lengths = sequences()(random, dtype, sizes)
     return normal(random, dtype, *Y.shape), abs(Y), lengths
@@ -145,6 +155,8 @@ BITS: Dict[str, Bits] = {
     "backprop_reduce_sum": Bits(sequences(per_sequence=True), (), levels="all", lengths=True, tokens=True),
     "backprop_reduce_mean": Bits(sequences(per_sequence=True), (), levels="all", lengths=True, tokens=True),
     "backprop_reduce_max": Bits(_max_gradient, (), levels="all", lengths=True, tokens=True),
+    "gather_add_int8": Bits(_int8_table(_gathered), (1,), levels="all"),
+    "hash_embed_int8": Bits(_int8_table(_hashed), (1,), levels="all"),
     "gather_add": Bits(_gathered, (1,), levels="all"),
     "hash_embed": Bits(_hashed, (1,), levels="all"),
     **{name: Bits(_ELEMENTS, (0,)) for name in (*SMOOTH, "erf")},

@@ -10,6 +10,8 @@ from typing import Any, Callable, Dict, List, Tuple
 import numpy
 from thinc.backends._kernels.activations import ACTIVATIONS as STATED
 
+from thinc.backends._lstm import split_weights
+from thinc.backends._quantized import int8_lstm, to_int8_rows
 from thinc.backends._updates import Step
 
 from . import OpCase
@@ -26,6 +28,18 @@ Args = Callable[[Any, str], Tuple]
 
 def normal(*shape: int, scale: float = 1.0) -> Callable[[Any, str], Any]:
     return lambda random, dtype: random.normal(scale=scale, size=shape).astype(dtype)
+
+
+def single(*shape: int) -> Callable[[Any, str], Any]:
+    return lambda random, dtype: random.normal(size=shape).astype("float32")
+
+
+def half(*shape: int) -> Callable[[Any, str], Any]:
+    return lambda random, dtype: random.normal(size=shape).astype("float16")
+
+
+def int8_rows(*shape: int) -> Callable[[Any, str], Any]:
+    return lambda random, dtype: to_int8_rows(numpy, random.normal(size=shape))
 
 
 def const(value: Any) -> Callable[[Any, str], Any]:
@@ -114,6 +128,31 @@ DENSE: List[OpCase] = [
         ulp=16,
         atol=64,
     ),
+    OpCase("affine", args(normal(N, nI), half(nO, nI), normal(nO)), atol=8, id="half weights"),
+    OpCase("affine_maxout", args(normal(N, nI), half(nO, nP, nI), normal(nO, nP)), atol=8, id="half weights"),
+    OpCase(
+        "affine_maxout_layer_norm",
+        args(normal(N, nI), half(nO, nP, nI), normal(nO, nP), normal(nO), normal(nO)),
+        ulp=16,
+        atol=64,
+        id="half weights",
+    ),
+    OpCase("affine", args(normal(N, nI), int8_rows(nO, nI), normal(nO)), ulp=0, id="int8 rows", result="float32"),
+    OpCase(
+        "affine_maxout",
+        args(normal(N, nI), int8_rows(nO, nP, nI), normal(nO, nP)),
+        ulp=0,
+        id="int8 rows",
+        result="float32",
+    ),
+    OpCase(
+        "affine_maxout_layer_norm",
+        args(normal(N, nI), int8_rows(nO, nP, nI), single(nO, nP), single(nO), single(nO)),
+        ulp=16,
+        atol=64,
+        id="int8 rows",
+        result="float32",
+    ),
     OpCase(
         "backprop_cross_entropy",
         args(probabilities(N, nO), const(numpy.arange(N, dtype="i") % (nO + 1) - 1)),
@@ -162,6 +201,8 @@ EMBEDDING: List[OpCase] = [
     OpCase("hash", args(ids(N), const(3)), exact=True),
     OpCase("ngrams", args(const(3), ids(N)), exact=True),
     OpCase("gather_add", args(normal(nV, nO), indices(nV, N, 4)), atol=8),
+    OpCase("gather_add", args(half(nV, nO), indices(nV, N, 4)), atol=8, id="half table", result="float32"),
+    OpCase("gather_add_int8", args(int8_rows(nV, nO), indices(nV, N, 4)), ulp=0, result="float32"),
     OpCase("scatter_add", args(normal(nV, nO), indices(nV, 29), normal(29, nO)), atol=32, mutates=(0,)),
     OpCase(
         "scatter_add",
@@ -171,6 +212,8 @@ EMBEDDING: List[OpCase] = [
         id="missing",
     ),
     OpCase("hash_embed", args(normal(nV, nO), ids(N), const(3)), atol=8),
+    OpCase("hash_embed", args(half(nV, nO), ids(N), const(3)), atol=8, id="half table", result="float32"),
+    OpCase("hash_embed_int8", args(int8_rows(nV, nO), ids(N), const(3)), ulp=0, result="float32"),
     OpCase("backprop_hash_embed", args(normal(nV, nO), normal(N, nO), ids(N), const(3)), atol=16, mutates=(0,)),
     *(
         OpCase(
@@ -217,6 +260,16 @@ def _lstm_inputs(random: Any, dtype: str) -> Tuple:
     )
 
 
+def _half_lstm(random: Any, dtype: str) -> Tuple:
+    params, *inputs = _lstm_inputs(random, dtype)
+    return (params.astype("float16"), *inputs)
+
+
+def _int8_lstm(random: Any, dtype: str) -> Tuple:
+    params, *inputs = _lstm_inputs(random, dtype)
+    return (int8_lstm(numpy, split_weights(params, *LSTM_SHAPE, nI)), *inputs)
+
+
 def _lstm_backprop(random: Any, dtype: str) -> Tuple:
     from thinc.backends import Ops
 
@@ -228,6 +281,8 @@ def _lstm_backprop(random: Any, dtype: str) -> Tuple:
 LSTM: List[OpCase] = [
     OpCase("lstm_forward_training", _lstm_inputs, ulp=32, atol=32),
     OpCase("lstm_forward_inference", _lstm_inputs, ulp=32, atol=32),
+    OpCase("lstm_forward_inference", _half_lstm, ulp=32, atol=32, id="half weights", result="float32"),
+    OpCase("lstm_forward_inference", _int8_lstm, ulp=32, atol=32, id="int8 rows", result="float32"),
     OpCase("backprop_lstm", _lstm_backprop, ulp=32, atol=64),
 ]
 

@@ -7,7 +7,7 @@ products with the inputs are done for all steps at once, gates gate by gate (4, 
 from typing import Any, List, Tuple
 
 from ._kernels import cuda
-from ._lstm import _before, _check_sizes, _split, _steps
+from ._lstm import _before, _check_sizes, _steps, split_weights
 
 
 def forward(ops: Any, params: Any, c_init: Any, h_init: Any, X: Any, size_at_t: Any) -> Tuple[Any, Tuple]:
@@ -18,7 +18,7 @@ def forward(ops: Any, params: Any, c_init: Any, h_init: Any, X: Any, size_at_t: 
     inputs = xp.ascontiguousarray(X)
     N, nI = inputs.shape
     sizes = _check_sizes(size_at_t, N)
-    weights = _split(params, depth, n_dirs, nO, nI)
+    weights = split_weights(params, depth, n_dirs, nO, nI)
     shape = (depth, n_dirs, N, nO)
     Y, C = xp.zeros(shape, dtype=params.dtype), xp.zeros(shape, dtype=params.dtype)
     G = xp.zeros(shape[:3] + (4 * nO,), dtype=params.dtype)
@@ -48,9 +48,9 @@ def backward(ops: Any, dY: Any, lengths: Any, params: Any, fwd_state: Tuple) -> 
         raise ValueError(f"backprop_lstm: expected dY {(N, n_dirs * nO)}, got {dY.shape}")
     X = xp.ascontiguousarray(X, dtype=params.dtype)
     sizes = _check_sizes(lengths, N)
-    weights = _split(params, depth, n_dirs, nO, X.shape[1])
+    weights = split_weights(params, depth, n_dirs, nO, X.shape[1])
     d_params = xp.zeros_like(params)
-    d_weights = _split(d_params, depth, n_dirs, nO, X.shape[1])
+    d_weights = split_weights(d_params, depth, n_dirs, nO, X.shape[1])
     d_out = dY
     for layer in reversed(range(depth)):
         inputs = xp.concatenate(list(Y[layer - 1]), axis=1) if layer else X

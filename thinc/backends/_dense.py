@@ -8,6 +8,7 @@ from typing import Any, Optional, Tuple
 from ..types import Floats1d, Floats2d, Floats3d, Ints2d, Xp
 from ._arrays import as_floats
 from ._norms import NormOps
+from ._quantized import int8_product, is_int8_rows, widened
 
 
 class DenseOps(NormOps):
@@ -44,11 +45,17 @@ class DenseOps(NormOps):
     def affine(self, X: Floats2d, W: Floats2d, b: Floats1d) -> Floats2d:
         """Y = X W^T + b.  X (N, I), W (O, I), b (O,) -> Y (N, O).
 
+        W may be of float16 or int8 rows, here and in the ops below: see _quantized.py.
+
         >>> ops = NumpyOps()
         >>> ops.affine(ops.asarray2f([[1, 2]]), ops.asarray2f([[1, 0], [0, 1], [1, 1]]), ops.asarray1f([0, 0, 10]))
         array([[ 1.,  2., 13.]], dtype=float32)
         """
-        Y: Any = self.gemm(X, W, trans2=True)
+        Y: Any
+        if W.ndim == X.ndim == 2 and is_int8_rows(W, X.shape[1]):
+            Y = int8_product(self.xp, as_floats(X), W)
+        else:
+            Y = self.gemm(X, widened(W, X), trans2=True)
         Y += b
         return Y
 

@@ -9,6 +9,7 @@ import numpy
 
 from ..types import Floats1d, Floats2d, FloatsXd, Ints1d, Ints2d, IntsXd, Xp
 from ._arrays import as_floats
+from ._quantized import SCALE_BYTES, is_half, split_int8_rows
 
 _U32 = numpy.uint32
 _U64 = numpy.uint64
@@ -70,7 +71,7 @@ class EmbeddingOps:
     def gather_add(self, table: Floats2d, indices: Ints2d) -> Floats2d:
         """The sum of the rows that each row of indices names.
 
-        table (V, O), indices (N, K) -> (N, O).
+        table (V, O), indices (N, K) -> (N, O); float32 for a table of float16.
 
         >>> ops = NumpyOps()
         >>> ops.gather_add(ops.asarray2f([[1], [10], [100]]), ops.asarray2i([[0, 2], [1, 1]]))
@@ -83,10 +84,15 @@ class EmbeddingOps:
             )
         check_indices("gather_add", indices, len(table))
         table = as_floats(table)
-        Y = self.xp.zeros((len(indices), table.shape[1]), dtype=table.dtype)
+        dtype: Any = "float32" if is_half(table) else table.dtype
+        Y = self.xp.zeros((len(indices), table.shape[1]), dtype=dtype)
         for k in range(indices.shape[1]):
             Y += table[indices[:, k]]
         return Y
+
+    def gather_add_int8(self, table: Ints2d, indices: Ints2d) -> Floats2d:
+        """`gather_add` of int8 rows (see _quantized.py): table (V, O + 4), indices (N, K) -> (N, O) float32."""
+        return self.gather_add(_int8_table(self.xp, "gather_add_int8", table), indices)
 
     def scatter_add(self, table: FloatsXd, indices: IntsXd, values: FloatsXd) -> FloatsXd:
         """table[indices] += values, in place; rows named twice are added twice.
@@ -125,6 +131,10 @@ class EmbeddingOps:
         ((3, 1), True)
         """
         return self.gather_add(E, self._hash_rows(E, ids, seed))
+
+    def hash_embed_int8(self, E: Ints2d, ids: Ints1d, seed: int) -> Floats2d:
+        """`hash_embed` of int8 rows: E (V, O + 4), ids (N,) uint64 -> (N, O) float32."""
+        return self.hash_embed(_int8_table(self.xp, "hash_embed_int8", E), ids, seed)
 
     def backprop_hash_embed(self, dE: Floats2d, dY: Floats2d, ids: Ints1d, seed: int) -> None:
         """Add each row of dY to the four rows of dE it came from, in place.
@@ -240,6 +250,16 @@ def check_indices(op: str, indices: Any, n_rows: int, lowest: Any = 0, what: str
         bad = bad | (indices < lowest)
     if bad.any():
         raise IndexError(f"{op}: index {int(indices[bad][0])} is out of bounds for {what.format(n_rows)}")
+
+
+def _int8_table(xp: Any, op: str, table: Any) -> Any:
+    """The table in float32."""
+    if table.dtype != "int8":
+        raise TypeError(f"{op}: expected a table of int8 rows, got one of {table.dtype}. thinc.api.quantize makes them")
+    if table.ndim != 2 or table.shape[1] < SCALE_BYTES:
+        raise ValueError(f"{op}: expected int8 rows (V, O + {SCALE_BYTES}), got shape {table.shape}")
+    numbers, scale = split_int8_rows(xp, table)
+    return numbers.astype("float32") * scale[:, None]
 
 
 def _check_sums(op: str, table: Any) -> None:

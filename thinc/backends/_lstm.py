@@ -22,6 +22,8 @@ from typing import Any, List, NamedTuple, Tuple
 import numpy
 
 from ..types import ArrayT, Floats1d, Floats2d, Floats3d, Ints1d, Xp
+from ._arrays import as_floats
+from ._quantized import SCALE_BYTES, int8_product, is_half
 
 
 class LstmOps:
@@ -37,7 +39,9 @@ class LstmOps:
         params: for each layer and direction Wx (4, O, I), bx (4, O), Wh (4, O, O) and
         bh (4, O), gates in the order f, i, o, g. The second direction runs backwards;
         the next layer reads both side by side. H0 initializes the cells and C0 the
-        hidden states: the names are exchanged, kept so for existing models.
+        hidden states: the names are exchanged, kept so for existing models. Without
+        training params may be of float16 or, with matrices of int8 rows (see
+        _quantized.py) and biases of float32, bytes: Y is float32 then.
 
         >>> ops = NumpyOps()
         >>> layer = LSTM(nO=2, nI=3).initialize()
@@ -118,12 +122,17 @@ def lstm_forward_training(
     if c_init.ndim != 3 or X.ndim != 2:
         raise ValueError(f"lstm: expected H0 (depth, directions, O) and X (N, I), got {c_init.shape} and {X.shape}")
     depth, n_dirs, nO = c_init.shape
-    dtype = params.dtype
+    if is_half(params):
+        params = params.astype("float32")
+    dtype: Any = params.dtype
+    if dtype == "int8":
+        dtype = "float32"
+        X, c_init, h_init = as_floats(X), as_floats(c_init), as_floats(h_init)
     inputs: Any = xp.asarray(X, dtype=dtype)
     c_init, h_init = xp.asarray(c_init, dtype=dtype), xp.asarray(h_init, dtype=dtype)
     N, nI = inputs.shape
     sizes = _check_sizes(lengths, N)
-    weights = _split(params, depth, n_dirs, nO, nI)
+    weights = split_weights(params, depth, n_dirs, nO, nI)
     Y = xp.zeros((depth, n_dirs, N, nO), dtype=dtype)
     G = xp.zeros((depth, n_dirs, N, nO, 4), dtype=dtype)
     C = xp.zeros((depth, n_dirs, N, nO), dtype=dtype)
@@ -153,9 +162,9 @@ def backprop_lstm(dY: Floats2d, lengths: Ints1d, params: Floats1d, fwd_state: Tu
     if d_out.shape != (N, n_dirs * nO):
         raise ValueError(f"backprop_lstm: expected dY {(N, n_dirs * nO)}, got {d_out.shape}")
     sizes = _check_sizes(lengths, N)
-    weights = _split(params, depth, n_dirs, nO, X.shape[1])
+    weights = split_weights(params, depth, n_dirs, nO, X.shape[1])
     d_params: Any = xp.zeros_like(params)
-    d_weights = _split(d_params, depth, n_dirs, nO, X.shape[1])
+    d_weights = split_weights(d_params, depth, n_dirs, nO, X.shape[1])
     for layer in reversed(range(depth)):
         inputs = xp.concatenate(list(Y[layer - 1]), axis=1) if layer else X
         d_inputs = xp.zeros_like(inputs)
@@ -181,12 +190,20 @@ def _forward(W: _Weights, c0: Any, h0: Any, X: Any, steps: List[_Step], state: T
     for step in steps:
         c_prev = _before(C, c0, step)
         h_prev = _before(Y, h0, step)
-        A = xp.tensordot(X[step.rows], W.Wx, axes=(1, 2)) + W.bx + xp.tensordot(h_prev, W.Wh, axes=(1, 2)) + W.bh
+        A = _product(X[step.rows], W.Wx) + W.bx + _product(h_prev, W.Wh) + W.bh
         f, i, o = (sigmoid(A[:, gate]) for gate in range(3))
         g = xp.tanh(A[:, 3])
         C[step.rows] = f * c_prev + i * g
         Y[step.rows] = o * xp.tanh(C[step.rows])
         G[step.rows] = xp.stack([f, i, o, g], axis=-1)
+
+
+def _product(X: Any, W: Any) -> Any:
+    """X (N, I), W (4, O, I), or of int8 rows -> (N, 4, O)."""
+    xp = _array_module(X)
+    if W.dtype == "int8":
+        return int8_product(xp, X, W.reshape((-1, W.shape[2]))).reshape((len(X), *W.shape[:2]))
+    return xp.tensordot(X, W, axes=(1, 2))
 
 
 def _backward(dY: Any, W: _Weights, dW: _Weights, c0: Any, h0: Any, X: Any, steps: List[_Step], state: Tuple) -> Any:
@@ -290,26 +307,33 @@ def _check_sizes(size_at_t: Any, n_rows: int) -> List[int]:
     return sizes
 
 
-def _split(params: Any, depth: int, n_dirs: int, nO: int, nI: int) -> List[List[_Weights]]:
-    """Views into the flat parameters, by layer and direction."""
+def split_weights(params: Any, depth: int, n_dirs: int, nO: int, nI: int) -> List[List[_Weights]]:
+    """Views into the flat parameters, by layer and direction; biases in int8 are copied."""
     offset = 0
+    int8 = params.dtype == "int8"
+    # Numbers that stand in a row of a matrix beside its own, and for each bias.
+    beside, in_bias = (SCALE_BYTES, 4) if int8 else (0, 1)
 
     def piece(*shape: int) -> Any:
         nonlocal offset
         start, offset = offset, offset + math.prod(shape)
         return params[start:offset].reshape(shape)
 
+    def matrix(columns: int) -> Any:
+        return piece(4, nO, columns + beside)
+
+    def bias() -> Any:
+        numbers = piece(4, nO * in_bias)
+        return numbers.copy().view("<f4").astype("float32") if int8 else numbers
+
     widths = [nI] + [nO * n_dirs] * (depth - 1)
-    expected = sum(n_dirs * 4 * nO * (width + nO + 2) for width in widths)
+    expected = sum(n_dirs * 4 * nO * (width + nO + 2 * (beside + in_bias)) for width in widths)
     if params.shape != (expected,):
         raise ValueError(
             f"lstm: expected {expected} parameters for depth {depth}, {n_dirs} "
             f"direction(s), width {nO} and input width {nI}, got {params.shape}"
         )
-    return [
-        [_Weights(piece(4, nO, width), piece(4, nO), piece(4, nO, nO), piece(4, nO)) for _ in range(n_dirs)]
-        for width in widths
-    ]
+    return [[_Weights(matrix(width), bias(), matrix(nO), bias()) for _ in range(n_dirs)] for width in widths]
 
 
 def _array_module(array: Any) -> Any:
@@ -317,4 +341,13 @@ def _array_module(array: Any) -> Any:
     return numpy if isinstance(array, numpy.ndarray) else sys.modules["cupy"]
 
 
-__all__ = ["LstmOps", "backprop_lstm", "backprop_lstm_gates", "dsigmoid", "dtanh", "lstm_forward_training", "sigmoid"]
+__all__ = [
+    "LstmOps",
+    "backprop_lstm",
+    "backprop_lstm_gates",
+    "dsigmoid",
+    "dtanh",
+    "lstm_forward_training",
+    "sigmoid",
+    "split_weights",
+]

@@ -3,6 +3,7 @@
 Its methods are compiled functions, over the kernels. What these do not cover the readable formula answers:
 
     arrays of one float dtype, 32 or 64 bits    by the kernels, in any layout, alignment and byte order
+    weights in float16 or int8 rows, float32    likewise: see _quantized.py
     others, and mixtures of them                in NumPy's arithmetic, by the readable formula
     matrix products of others, or mixtures      ValueError: which dtypes, how to convert (use_blis=False takes them)
     no NumPy array, or one of no numbers        TypeError: what was expected, what came, how to convert
@@ -111,8 +112,10 @@ class NumpyOps(Ops):
     hash = embedding.hash
     ngrams = embedding.ngrams
     gather_add = embedding.gather_add
+    gather_add_int8 = embedding.gather_add_int8
     scatter_add = embedding.scatter_add
     hash_embed = embedding.hash_embed
+    hash_embed_int8 = embedding.hash_embed_int8
     backprop_hash_embed = embedding.backprop_hash_embed
     sparse_linear = embedding.sparse_linear
     backprop_sparse_linear = embedding.backprop_sparse_linear

@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Se
 import numpy
 
 from ..model import Model
+from ..quantize import Quantized
 from . import body as bodies
 from .values import Dim, ExportError, Tensor, Value, describe, tensors_of
 
@@ -80,6 +81,8 @@ def kind_of(model: Model) -> str:
 def reason_against(model: Model) -> Optional[str]:
     """Why this one layer, its children apart, cannot be exported; None if it can."""
     forward = forward_of(model)
+    if isinstance(forward, Quantized):
+        return f"it is quantized to {forward.kind}. Export the model that quantize() was given"
     if forward in _RULES:
         unset = [name for name in model.param_names if not model.has_param(name)]
         if unset:

@@ -87,14 +87,12 @@ def Embed(
 def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     E = cast(Floats2d, model.get_param("E"))
-    nO = E.shape[1]
     ids = as_ids("Embed", ops, ids)
-    if len(ids):
-        Y: Any = ops.gather_add(E, cast(Ints2d, ids.reshape((-1, 1))))
-        if ids.ndim > 1:
-            Y = Y.reshape((*ids.shape, nO))
-    else:
-        Y = ops.alloc2f(0, nO, dtype=E.dtype)
+    rows = ids.reshape((-1, 1)) if len(ids) else ops.alloc2i(0, 1)
+    Y: Any = ops.gather_add_int8(E, rows) if E.dtype == "int8" else ops.gather_add(E, rows)
+    nO = Y.shape[1]
+    if ids.ndim > 1 and len(ids):
+        Y = Y.reshape((*ids.shape, nO))
     mask: Any = None
     rate = model.attrs.get("dropout_rate") if is_train else None
     if rate:

@@ -103,16 +103,13 @@ def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[Ou
     seed = attrs["seed"]
     ids = as_ids("HashEmbed", ops, ids)
     N = len(ids)
-    if N:
-        keys = ops.as_contig(ids, dtype="uint64")
-        Y = ops.hash_embed(E, keys, seed)
-    else:
-        Y = ops.alloc2f(0, E.shape[1], dtype=E.dtype)
+    keys = ops.as_contig(ids if N else ops.alloc1i(0), dtype="uint64")
+    Y = ops.hash_embed_int8(E, keys, seed) if E.dtype == "int8" else ops.hash_embed(E, keys, seed)
     mask: Any = None
     rate = attrs.get("dropout_rate") if is_train else None
     if rate:
         check_rate(rate, "HashEmbed")
-        mask = ops.get_dropout_mask((E.shape[1],), rate)
+        mask = ops.get_dropout_mask((Y.shape[1],), rate)
         Y *= mask
 
     def backprop(dY: OutT) -> Ints1d:

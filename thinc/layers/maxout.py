@@ -95,7 +95,8 @@ def make_backprop(model: Model[InT, OutT], X: InT, which: Ints2d) -> Callable:
 def forward_normalized(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     """The chain of a Maxout and its LayerNorm, in one op."""
     layers = model._layers
-    if [layer._func for layer in layers] != [forward, layernorm.forward]:
+    # (of a quantized layer that which it was made of)
+    if [getattr(layer._func, "forward", layer._func) for layer in layers] != [forward, layernorm.forward]:
         return chain_forward(model, X, is_train)  # somebody has put others there
     maxout, norm = layers
     ops = model.ops

@@ -3,6 +3,7 @@
 from typing import Callable, Optional, Tuple
 
 from ..backends import Ops
+from ..backends._quantized import row_length
 from ..config import registry
 from ..initializers import uniform_init
 from ..model import Model
@@ -58,8 +59,8 @@ def attention(
     X, K (T, O), Q (O,) -> Y (T, O), and a callback: dY -> (dX, dK, dQ).
     """
     if K.shape == NO_ROWS:
-        K = K.reshape((0, len(Q)))
-    scores = ops.gemm(K, Q.reshape((-1, 1)))
+        K = K.reshape((0, row_length(Q)))
+    scores = ops.affine(K, Q.reshape((1, -1)), ops.alloc1f(1, dtype=K.dtype))
     weights = ops.softmax_sequences(scores, lengths)
 
     def backprop(dY: Floats2d) -> Tuple[Floats2d, Floats2d, Floats1d]:

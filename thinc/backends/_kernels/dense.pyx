@@ -5,12 +5,13 @@ from libc.stdint cimport int32_t
 
 from . cimport gemm as engines
 from .memory cimport new_array
-from .wrapping cimport (Kernels, Seen, as_int32, bad_t, contiguous, data, dim, empty1, empty2, fallback, ints, is_alike,
-                        is_matrix, is_vector, kernels_for, ndim, replaced, typenum)
+from .wrapping cimport (Kernels, Seen, WeightKernels, as_int32, bad_t, contiguous, data, dim, empty1, empty2, fallback,
+                        ints, is_matrix, is_vector, kernels_for, kernels_for_both, ndim, replaced, row_length, typenum)
 
 np.import_array()
 
 cdef Py_ssize_t MOST_PIECES = 1 << 20  # beyond it the readable formula runs out of memory
+cdef Py_ssize_t MOST_INT8_PIECES = 64  # int8.hh
 # Who replaces none of the products that these read.
 cdef Seen GEMM
 cdef Seen MAXOUT
@@ -29,11 +30,9 @@ def gemm(self, x, y, *, out=None, bint trans1=False, bint trans2=False):
 
 
 def affine(self, X, W, b):
-    cdef const Kernels* k = kernels_for(X)
-    if k is NULL or ndim(X) != 2 or not (
-        isinstance(W, np.ndarray)
-        and ndim(W) == 2
-        and is_matrix(W, X, dim(W, 0), dim(X, 1))
+    cdef const WeightKernels* k = kernels_for_both(X, W)
+    if k is NULL or ndim(X) != 2 or ndim(W) != 2 or not (
+        row_length(W) == dim(X, 1)
         and is_vector(b, X, dim(W, 0))
         and self.use_blis
         and engines.is_native()
@@ -95,16 +94,18 @@ def backprop_maxout(self, dY, which, Py_ssize_t P):
     return fallback(self, "backprop_maxout", (dY, which, P))
 
 
-cdef const Kernels* kernels_of_pieces(object X, object W, object b) noexcept:
-    """The kernels for X (N, I), W (O, P, I) and b (O, P); NULL if these are not of one dtype or do not fit together."""
-    cdef const Kernels* k = kernels_for(X)
-    if k is NULL or kernels_for(W) is not k or kernels_for(b) is not k or ndim(X) != 2 or ndim(W) != 3:
+cdef const WeightKernels* kernels_of_pieces(object X, object W, object b) noexcept:
+    """The kernels for X (N, I), W (O, P, I) and b (O, P); NULL if there are none, or these do not fit together."""
+    cdef const WeightKernels* k = kernels_for_both(X, W)
+    if k is NULL or ndim(X) != 2 or ndim(W) != 3 or dim(W, 1) == 0 or row_length(W) != dim(X, 1):
         return NULL
-    return k if dim(W, 1) > 0 and dim(W, 2) == dim(X, 1) and is_matrix(b, X, dim(W, 0), dim(W, 1)) else NULL
+    if typenum(W) == np.NPY_INT8 and dim(W, 1) > MOST_INT8_PIECES:
+        return NULL
+    return k if is_matrix(b, X, dim(W, 0), dim(W, 1)) else NULL
 
 
 def affine_maxout(self, X, W, b):
-    cdef const Kernels* k = kernels_of_pieces(X, W, b)
+    cdef const WeightKernels* k = kernels_of_pieces(X, W, b)
     if k is NULL or not (
         self.use_blis and engines.is_native() and not replaced(self, &MAXOUT, ("gemm", "affine", "maxout"))
     ):
@@ -125,7 +126,7 @@ def affine_maxout(self, X, W, b):
 
 
 def affine_maxout_layer_norm(self, X, W, b, G, beta, double eps=1e-8, bint is_train=True):
-    cdef const Kernels* k = kernels_of_pieces(X, W, b)
+    cdef const WeightKernels* k = kernels_of_pieces(X, W, b)
     if k is NULL or dim(W, 0) == 0 or not (
         is_vector(G, X, dim(W, 0))
         and is_vector(beta, X, dim(W, 0))

@@ -7,8 +7,9 @@ with an index the readable formula says.
 cimport numpy as np
 from libc.stdint cimport INT32_MAX, UINT32_MAX, int32_t, int64_t, uint32_t, uint64_t
 
-from .wrapping cimport (Kernels, Seen, apart, as_int32, bad_t, contiguous, data, dim, empty1, empty2, fallback, ints,
-                        is_in_place, is_matrix, is_vector, kernels_for, like, ndim, replaced, table, typenum)
+from .wrapping cimport (Kernels, Seen, WeightKernels, apart, as_int32, bad_t, contiguous, data, dim, empty1, empty2,
+                        fallback, ints, is_in_place, is_matrix, is_vector, kernels_for, kernels_of_weights, like, ndim,
+                        number_type, replaced, row_length, table, typenum)
 
 np.import_array()
 
@@ -62,21 +63,37 @@ def ngrams(self, Py_ssize_t n, keys):
 
 # ---- rows by index
 
-def gather_add(self, table, indices):
-    cdef const Kernels* k = kernels_for(table)
+cdef const WeightKernels* kernels_of_table(object E, bint int8) noexcept:
+    """The kernels for a table: of int8 rows, or of floats. (An int8 table may also be one of whole numbers.)"""
+    cdef const WeightKernels* k = kernels_of_weights(E)
+    return k if k is not NULL and ndim(E) == 2 and (typenum(E) == np.NPY_INT8) == int8 else NULL
+
+
+cdef np.ndarray gather(const WeightKernels* k, object table, object indices):
+    """The sums of the rows; None if the kernels are none, or an index is bad."""
     cdef np.ndarray indices_ = as_int32(indices)
-    cdef np.ndarray E, Y
-    cdef size_t V, O, B, K
+    if k is NULL or indices_ is None or ndim(indices_) != 2:
+        return None
+    cdef np.ndarray E = contiguous(table)
+    cdef size_t V = dim(E, 0)
+    cdef size_t O = row_length(E)
+    cdef size_t B = dim(indices_, 0)
+    cdef size_t K = dim(indices_, 1)
+    cdef np.ndarray Y = empty2(number_type(E), B, O)
     cdef bad_t bad
-    if k is not NULL and indices_ is not None and ndim(table) == 2 and ndim(indices_) == 2:
-        E = contiguous(table)
-        V, O, B, K = dim(E, 0), dim(E, 1), dim(indices_, 0), dim(indices_, 1)
-        Y = empty2(typenum(E), B, O)
-        with nogil:
-            bad = k.gather_add(data(Y), data(E), ints(indices_), V, O, B, K)
-        if bad < 0:
-            return Y
-    return fallback(self, "gather_add", (table, indices))
+    with nogil:
+        bad = k.gather_add(data(Y), data(E), ints(indices_), V, O, B, K)
+    return Y if bad < 0 else None
+
+
+def gather_add(self, table, indices):
+    cdef np.ndarray Y = gather(kernels_of_table(table, False), table, indices)
+    return fallback(self, "gather_add", (table, indices)) if Y is None else Y
+
+
+def gather_add_int8(self, table, indices):
+    cdef np.ndarray Y = gather(kernels_of_table(table, True), table, indices)
+    return fallback(self, "gather_add_int8", (table, indices)) if Y is None else Y
 
 
 def scatter_add(self, table, indices, values):
@@ -107,21 +124,31 @@ def scatter_add(self, table, indices, values):
 
 # ---- hash embeddings
 
-def hash_embed(self, E, ids, int64_t seed):
-    cdef const Kernels* k = kernels_for(E)
+cdef np.ndarray embed_hashes(self, const WeightKernels* k, object E, object ids, int64_t seed):
+    """The sums of the rows; None if the kernels are none, or others are asked."""
     cdef np.ndarray ids_ = as_keys(ids)
-    if k is NULL or ids_ is None or ndim(E) != 2 or dim(E, 0) == 0 or not is_seed(seed) or replaced(
+    if k is NULL or ids_ is None or dim(E, 0) == 0 or not is_seed(seed) or replaced(
         self, &HASH_EMBED, ("hash", "gather_add")
     ):
-        return fallback(self, "hash_embed", (E, ids, seed))
+        return None
     cdef np.ndarray E_ = contiguous(E)
     cdef size_t V = dim(E_, 0)
-    cdef size_t O = dim(E_, 1)
+    cdef size_t O = row_length(E_)
     cdef size_t N = dim(ids_, 0)
-    cdef np.ndarray Y = empty2(typenum(E_), N, O)
+    cdef np.ndarray Y = empty2(number_type(E_), N, O)
     with nogil:
         k.hash_embed(data(Y), data(E_), keys_of(ids_), seed, N, O, V)
     return Y
+
+
+def hash_embed(self, E, ids, int64_t seed):
+    cdef np.ndarray Y = embed_hashes(self, kernels_of_table(E, False), E, ids, seed)
+    return fallback(self, "hash_embed", (E, ids, seed)) if Y is None else Y
+
+
+def hash_embed_int8(self, E, ids, int64_t seed):
+    cdef np.ndarray Y = embed_hashes(self, kernels_of_table(E, True), E, ids, seed)
+    return fallback(self, "hash_embed_int8", (E, ids, seed)) if Y is None else Y
 
 
 def backprop_hash_embed(self, dE, dY, ids, int64_t seed):

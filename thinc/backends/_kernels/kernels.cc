@@ -57,20 +57,26 @@ void backward_loop(void* dx, const void* dy, const void* x, const void* y, size_
 }
 
 #define THINC_FLOAT_ENTRY(result, name, arguments) &name<T>,
+#define THINC_HALF_ENTRY(result, name, arguments) &name<float, Half>,
+#define THINC_INT8_ENTRY(result, name, arguments) &name##_int8,
 #define THINC_INTEGER_ENTRY(result, name, arguments) &name,
 #define THINC_FORWARD(name, Act, ...) &forward_loop<T, Act>,
 #define THINC_BACKWARD(name, Act, n_params, reads, ...) &backward_loop<T, Act, Reads::reads>,
 
 template <class T>
 constexpr Kernels float_kernels() {
-  return {THINC_FLOAT_KERNELS(THINC_FLOAT_ENTRY){THINC_ACTIVATIONS(THINC_FORWARD)},
+  return {{THINC_WEIGHT_KERNELS(THINC_FLOAT_ENTRY)},
+          THINC_FLOAT_KERNELS(THINC_FLOAT_ENTRY){THINC_ACTIVATIONS(THINC_FORWARD)},
           {THINC_ACTIVATIONS(THINC_BACKWARD)}};
 }
 
 }  // namespace
 
 const KernelTable* table() {
-  static constexpr KernelTable t = {float_kernels<float>(), float_kernels<double>(),
+  static constexpr KernelTable t = {float_kernels<float>(),
+                                    float_kernels<double>(),
+                                    {THINC_WEIGHT_KERNELS(THINC_HALF_ENTRY)},
+                                    {THINC_WEIGHT_KERNELS(THINC_INT8_ENTRY)},
                                     THINC_INTEGER_KERNELS(THINC_INTEGER_ENTRY)};
   return &t;
 }

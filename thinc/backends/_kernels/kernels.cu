@@ -18,7 +18,7 @@ typedef long long i64;
 #include "thinc/hashing.hh"
 #include "thinc/lstm.hh"
 #include "thinc/updates.hh"
-#include "half.hh"
+#include "thinc/half.hh"
 
 #ifndef THINC_BARRIER  // (the emulation on a CPU has its own)
 #define THINC_BARRIER() __syncthreads()

@@ -10,11 +10,16 @@ cdef extern from "thinc/table.hh" namespace "thinc" nogil:
         void*, const void*, const void*, const void*, size_t, const double*
     ) noexcept nogil
 
-    cdef struct Kernels:
-        void (*gemm)(int trans_a, int trans_b, size_t M, size_t N, size_t K, double alpha, const void* A, size_t lda, const void* B, size_t ldb, double beta, void* C, size_t ldc) noexcept nogil
+    cdef struct WeightKernels:
         void (*affine)(void* Y, const void* X, const void* W, const void* b, size_t N, size_t I, size_t O) noexcept nogil
+        void (*add_product)(void* Y, const void* X, const void* W, size_t N, size_t I, size_t O) noexcept nogil
         void (*affine_maxout)(void* best, int32_t* which, const void* X, const void* W, const void* b, size_t N, size_t I, size_t O, size_t P) noexcept nogil
         void (*affine_maxout_layer_norm)(void* Y, void* best, int32_t* which, void* mu, void* rstd, const void* X, const void* W, const void* b, const void* G, const void* beta, double eps, size_t N, size_t I, size_t O, size_t P) noexcept nogil
+        bad_t (*gather_add)(void* Y, const void* table, const int32_t* indices, size_t T, size_t O, size_t B, size_t K) noexcept nogil
+        void (*hash_embed)(void* Y, const void* E, const uint64_t* ids, uint32_t seed, size_t N, size_t O, size_t V) noexcept nogil
+
+    cdef struct Kernels:  # a WeightKernels, too
+        void (*gemm)(int trans_a, int trans_b, size_t M, size_t N, size_t K, double alpha, const void* A, size_t lda, const void* B, size_t ldb, double beta, void* C, size_t ldc) noexcept nogil
         void (*layer_norm)(void* Y, void* mu, void* rstd, const void* X, const void* G, const void* b, double eps, size_t N, size_t I) noexcept nogil
         void (*backprop_layer_norm)(void* dX, void* dG, void* db, const void* dY, const void* X, const void* G, const void* mu, const void* rstd, size_t N, size_t I) noexcept nogil
         void (*softmax)(void* Y, const void* X, double inverse_temperature, size_t N, size_t O) noexcept nogil
@@ -41,9 +46,7 @@ cdef extern from "thinc/table.hh" namespace "thinc" nogil:
         void (*backprop_reduce_sum)(void* dX, const void* dY, const int32_t* lengths, size_t B, size_t O) noexcept nogil
         void (*backprop_reduce_mean)(void* dX, const void* dY, const int32_t* lengths, size_t B, size_t O) noexcept nogil
         bad_t (*backprop_reduce_max)(void* dX, const void* dY, const int32_t* which, const int32_t* lengths, size_t B, size_t O) noexcept nogil
-        bad_t (*gather_add)(void* Y, const void* table, const int32_t* indices, size_t T, size_t O, size_t B, size_t K) noexcept nogil
         bad_t (*scatter_add)(void* table, const int32_t* indices, const void* values, size_t T, size_t O, size_t N) noexcept nogil
-        void (*hash_embed)(void* Y, const void* E, const uint64_t* ids, uint32_t seed, size_t N, size_t O, size_t V) noexcept nogil
         void (*backprop_hash_embed)(void* dE, const void* dY, const uint64_t* ids, uint32_t seed, size_t N, size_t O, size_t V) noexcept nogil
         void (*sparse_linear)(void* Y, const int32_t* cells, const void* values, const int32_t* lengths, const void* W, const void* b, size_t B, size_t N, size_t O, uint64_t length, int v1) noexcept nogil
         void (*backprop_sparse_linear)(void* dW, void* db, const void* dY, const int32_t* cells, const void* values, const int32_t* lengths, size_t B, size_t N, size_t O, uint64_t length, int v1) noexcept nogil
@@ -55,6 +58,8 @@ cdef extern from "thinc/table.hh" namespace "thinc" nogil:
     cdef struct KernelTable:
         Kernels f32
         Kernels f64
+        WeightKernels half
+        WeightKernels int8
         void (*hash)(uint32_t* keys, const uint64_t* ids, uint32_t seed, size_t N) noexcept nogil
         void (*sparse_cells)(int32_t* cells, const uint64_t* keys, uint64_t length, int v1, size_t N) noexcept nogil
         void (*ngrams)(uint64_t* keys, const uint64_t* ids, size_t n, size_t N) noexcept nogil

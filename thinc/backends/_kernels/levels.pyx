@@ -19,7 +19,7 @@ cdef const KernelTable* table() noexcept nogil:
     return kernels()
 
 
-ISA_LEVELS = ("base", "avx2", "avx512")
+ISA_LEVELS = ("base", "dotprod", "avx2", "avx2_vnni", "avx512", "avx512_vnni")
 
 
 def isa_levels():
@@ -28,7 +28,7 @@ def isa_levels():
 
 
 def isa_name():
-    """The CPU level in use: "base", "avx2" or "avx512"."""
+    """The CPU level in use: "base", "avx2", "avx512_vnni", ..."""
     return isa_name_().decode()
 
 

@@ -4,22 +4,32 @@
 N rows, S steps, R rows of one step, I in, O width of one direction, D directions, L layers.
 
 The input products of all rows are one gemm. Then each step is one gemm with the recurrent weights and one pass over the
-gates. `h` and `c` hold the hidden states and cells of the sequences, those yet to begin at their initial values: in the
+gates. Over 500 lines: what both passes share is in cdef functions of many arguments. `h` and `c` hold the hidden states and cells of the sequences, those yet to begin at their initial values: in the
 second direction, which runs from the last step to the first, sequences join on the way.
 """
 cimport numpy as np
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, uint16_t
 from libc.string cimport memcpy, memset
 
 from .memory cimport new_array
-from .wrapping cimport Kernels, as_int32, contiguous, empty1, empty2, fallback, kernels_for, like, typenum
+from .wrapping cimport (MOST_INT8_INPUTS, SCALE_BYTES, Kernels, WeightKernels, as_int32, contiguous, empty1, empty2,
+                        fallback, kernels_for, kernels_of_type, like, number_type, table, typenum)
 
 np.import_array()
 
 
-# The sizes of one pass; pointers below are to bytes, `item` of them a number.
+cdef extern from "thinc/half.hh" namespace "thinc::host" nogil:
+    float half_to_float(unsigned short)
+    float number_of(unsigned int)
+
+
+# The sizes of one pass; pointers below are to bytes, `item` of them a number, and in params `weight` one of a matrix,
+# `beside` what else stands in a row of it, and `bias` one of a bias.
 cdef struct Sizes:
     size_t item
+    size_t weight
+    size_t beside
+    size_t bias
     size_t n_layers
     size_t n_directions
     size_t N
@@ -41,19 +51,44 @@ cdef size_t layer_inputs(const Sizes* s, size_t layer) noexcept nogil:
     return s.I if layer == 0 else s.n_directions * s.O
 
 
+cdef size_t layer_bytes(const Sizes* s, size_t I) noexcept nogil:
+    """Of the params of one direction of a layer with I inputs."""
+    return 4 * s.O * ((I + s.O) * s.weight + 2 * (s.beside + s.bias))
+
+
 cdef Weights weights_of(char* params, const Sizes* s, size_t layer, size_t direction) noexcept nogil:
     cdef Weights W
-    cdef size_t O = s.O
     cdef size_t I = layer_inputs(s, layer)
     if layer > 0:
-        params += s.item * s.n_directions * 4 * O * (s.I + O + 2)
-        params += s.item * s.n_directions * 4 * O * (I + O + 2) * (layer - 1)
-    params += s.item * 4 * O * (I + O + 2) * direction
+        params += s.n_directions * (layer_bytes(s, s.I) + (layer - 1) * layer_bytes(s, I))
+    params += direction * layer_bytes(s, I)
     W.Wx = params
-    W.bx = W.Wx + s.item * 4 * O * I
-    W.Wh = W.bx + s.item * 4 * O
-    W.bh = W.Wh + s.item * 4 * O * O
+    W.bx = W.Wx + 4 * s.O * (I * s.weight + s.beside)
+    W.Wh = W.bx + 4 * s.O * s.bias
+    W.bh = W.Wh + 4 * s.O * (s.O * s.weight + s.beside)
     return W
+
+
+cdef void widen_biases(Weights* W, float* space, const Sizes* s) noexcept nogil:
+    """Biases of float16, or bytes of float32 that lie anywhere, become float32 in the space (8, O)."""
+    cdef size_t n = 4 * s.O
+    cdef size_t i
+    if s.bias == s.item and not s.beside:
+        return
+    for i in range(n):
+        space[i] = read_bias(W.bx + i * s.bias, s.bias)
+        space[n + i] = read_bias(W.bh + i * s.bias, s.bias)
+    W.bx = <char*>space
+    W.bh = <char*>(space + n)
+
+
+cdef float read_bias(const char* bias, size_t size) noexcept nogil:
+    cdef const unsigned char* byte = <const unsigned char*>bias
+    cdef uint16_t half
+    if size == sizeof(uint16_t):
+        memcpy(&half, bias, size)
+        return half_to_float(half)
+    return number_of(byte[0] | <unsigned int>byte[1] << 8 | <unsigned int>byte[2] << 16 | <unsigned int>byte[3] << 24)
 
 
 cdef void repeat(char* target, const char* row, size_t n, size_t size) noexcept nogil:
@@ -73,6 +108,7 @@ cdef void join_directions(char* joined, const char* Y, const Sizes* s) noexcept 
 
 cdef void run_direction(
     const Kernels* k,
+    const WeightKernels* weight_kernels,
     const Sizes* s,
     Weights W,
     size_t I,
@@ -93,7 +129,7 @@ cdef void run_direction(
     cdef size_t row = s.N if backwards else 0
     cdef size_t step, R
     cdef char* cells
-    k.affine(A, X, W.Wx, W.bx, s.N, I, 4 * O)
+    weight_kernels.affine(A, X, W.Wx, W.bx, s.N, I, 4 * O)
     repeat(h, h_first, s.steps[0], row_size)
     repeat(c, c_first, s.steps[0], row_size)
     for step in range(s.n_steps):
@@ -101,7 +137,7 @@ cdef void run_direction(
         if backwards:
             row -= R
         cells = C + row * row_size if C else c
-        k.gemm(0, 1, R, 4 * O, O, 1.0, h, O, W.Wh, O, 1.0, A + 4 * row * row_size, 4 * O)
+        weight_kernels.add_product(A + 4 * row * row_size, h, W.Wh, R, O, 4 * O)
         k.lstm_gates(
             G + 4 * row * row_size if G else NULL,
             cells,
@@ -202,30 +238,34 @@ cdef void backprop_direction(
 
 cdef bint set_sizes(Sizes* s, np.ndarray params, np.ndarray first, np.ndarray X, np.ndarray steps) noexcept:
     """Fill in s; False if the arrays do not fit together."""
-    cdef size_t O, width, expected
+    cdef size_t expected
     cdef size_t total = 0
     cdef np.npy_intp i
     if steps is None or np.PyArray_NDIM(steps) != 1 or np.PyArray_NDIM(params) != 1:
         return False
     if np.PyArray_NDIM(first) != 3 or np.PyArray_NDIM(X) != 2:
         return False
-    s.item = np.PyArray_ITEMSIZE(params)
+    s.item = 8 if number_type(params) == np.NPY_FLOAT64 else 4
+    s.weight = np.PyArray_ITEMSIZE(params)
+    s.beside = SCALE_BYTES if typenum(params) == np.NPY_INT8 else 0
+    s.bias = 4 if s.beside else s.weight
     s.n_layers = np.PyArray_DIM(first, 0)
     s.n_directions = np.PyArray_DIM(first, 1)
     s.N = np.PyArray_DIM(X, 0)
     s.I = np.PyArray_DIM(X, 1)
-    s.O = O = np.PyArray_DIM(first, 2)
+    s.O = np.PyArray_DIM(first, 2)
     s.n_steps = np.PyArray_DIM(steps, 0)
     s.steps = <const int32_t*>np.PyArray_DATA(steps)
     if s.n_layers < 1 or not 1 <= s.n_directions <= 2:
+        return False
+    if s.beside and (s.I > MOST_INT8_INPUTS or s.n_directions * s.O > MOST_INT8_INPUTS):
         return False
     for i in range(np.PyArray_DIM(steps, 0)):
         if s.steps[i] < 0 or (i > 0 and s.steps[i] > s.steps[i - 1]):
             return False
         total += s.steps[i]
-    width = s.n_directions * O
-    expected = s.n_directions * 4 * O * ((s.I + O + 2) + (s.n_layers - 1) * (width + O + 2))
-    return total == s.N and <size_t>np.PyArray_DIM(params, 0) == expected
+    expected = s.n_directions * (layer_bytes(s, s.I) + (s.n_layers - 1) * layer_bytes(s, s.n_directions * s.O))
+    return total == s.N and <size_t>np.PyArray_NBYTES(params) == expected
 
 
 cdef np.ndarray empty4(np.ndarray like, size_t d0, size_t d1, size_t d2, size_t d3):
@@ -247,6 +287,8 @@ cdef tuple read_forward(Sizes* s, object params, object H0, object C0, object X,
     if not (isinstance(H0, np.ndarray) and isinstance(C0, np.ndarray) and isinstance(X, np.ndarray)):
         return None
     if not np.PyArray_SAMESHAPE(<np.ndarray>H0, <np.ndarray>C0):
+        return None
+    if np.PyArray_ISCOMPLEX(<np.ndarray>H0) or np.PyArray_ISCOMPLEX(<np.ndarray>C0) or np.PyArray_ISCOMPLEX(<np.ndarray>X):
         return None
     if not set_sizes(s, params, H0, X, steps):
         return None
@@ -291,6 +333,7 @@ def lstm_forward_training(self, params, H0, C0, X, size_at_t):
                     index = layer * s.n_directions + d
                     run_direction(
                         k,
+                        <const WeightKernels*>k,
                         &s,
                         weights_of(params_, &s, layer, d),
                         layer_inputs(&s, layer),
@@ -311,20 +354,25 @@ def lstm_forward_training(self, params, H0, C0, X, size_at_t):
 
 
 def lstm_forward_inference(self, params, H0, C0, X, size_at_t):
-    cdef const Kernels* k = kernels_for(params)
+    cdef const WeightKernels* w = kernels_of_type(typenum(params)) if isinstance(params, np.ndarray) else NULL
     cdef Sizes s
-    arrays = None if k is NULL else read_forward(&s, params, H0, C0, X, size_at_t)
+    arrays = None if w is NULL else read_forward(&s, params, H0, C0, X, size_at_t)
     if arrays is None:
         return fallback(self, "lstm_forward_inference", (params, H0, C0, X, size_at_t))
     cdef np.ndarray weights, c_first, h_first, inputs, steps
     weights, c_first, h_first, inputs, steps = arrays
+    cdef int numbers = number_type(weights)
+    cdef const Kernels* k = &table().f64 if numbers == np.NPY_FLOAT64 else &table().f32
     cdef size_t R = s.steps[0] if s.n_steps else 0
-    cdef np.ndarray Y = empty2(typenum(weights), s.N, s.n_directions * s.O)
+    cdef np.ndarray biases = empty1(numbers, 8 * s.O)
+    cdef float* biases_ = <float*>data(biases)
+    cdef Weights W
+    cdef np.ndarray Y = empty2(numbers, s.N, s.n_directions * s.O)
     # One direction may write over its own inputs, two need a place of their own until both are done.
-    cdef np.ndarray apart = Y if s.n_directions == 1 else empty2(typenum(weights), s.n_directions * s.N, s.O)
-    cdef np.ndarray A = empty2(typenum(weights), s.N, 4 * s.O)
-    cdef np.ndarray h = empty2(typenum(weights), R, s.O)
-    cdef np.ndarray c = empty2(typenum(weights), R, s.O)
+    cdef np.ndarray apart = Y if s.n_directions == 1 else empty2(numbers, s.n_directions * s.N, s.O)
+    cdef np.ndarray A = empty2(numbers, s.N, 4 * s.O)
+    cdef np.ndarray h = empty2(numbers, R, s.O)
+    cdef np.ndarray c = empty2(numbers, R, s.O)
     cdef char* params_ = data(weights)
     cdef char* Y_ = data(Y)
     cdef char* apart_ = data(apart)
@@ -341,10 +389,13 @@ def lstm_forward_inference(self, params, H0, C0, X, size_at_t):
             for layer in range(s.n_layers):
                 for d in range(s.n_directions):
                     index = layer * s.n_directions + d
+                    W = weights_of(params_, &s, layer, d)
+                    widen_biases(&W, biases_, &s)
                     run_direction(
                         k,
+                        w,
                         &s,
-                        weights_of(params_, &s, layer, d),
+                        W,
                         layer_inputs(&s, layer),
                         d == 1,
                         apart_ + d * block,

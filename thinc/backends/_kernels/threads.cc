@@ -16,6 +16,7 @@
 #include <mutex>
 #include <new>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -149,13 +150,19 @@ size_t grain_of_rows(size_t work_per_row, size_t work) {
 const size_t FLOPS = size_t(1) << 19, ELEMENTS = size_t(1) << 15;
 
 // Asked once a call: all parts are of one CPU level, whatever another thread switches to meanwhile.
+struct Half {};
+struct Int8 {};
 template <class T>
-const Kernels& of() {
+auto of() -> const std::conditional_t<std::is_floating_point_v<T>, Kernels, WeightKernels>& {
   const KernelTable* table = plain.load(std::memory_order_acquire);
-  if constexpr (sizeof(T) == sizeof(float)) {
+  if constexpr (std::is_same_v<T, float>) {
     return table->f32;
-  } else {
+  } else if constexpr (std::is_same_v<T, double>) {
     return table->f64;
+  } else if constexpr (std::is_same_v<T, Half>) {
+    return table->half;
+  } else {
+    return table->int8;
   }
 }
 
@@ -185,31 +192,41 @@ void gemm(int trans_a, int trans_b, size_t M, size_t N, size_t K, double alpha, 
   }
 }
 
-template <class T>
-void affine(void* Y, const void* X, const void* W, const void* b, size_t N, size_t I, size_t O) {
-  const Kernels& k = of<T>();
-  share(N, grain_of_rows(I * O, FLOPS),
-        [&](size_t begin, size_t end) { k.affine(at<T>(Y, begin * O), at<T>(X, begin * I), W, b, end - begin, I, O); });
-}
-
-template <class T>
-void affine_maxout(void* best, int32_t* which, const void* X, const void* W, const void* b, size_t N, size_t I,
-                   size_t O, size_t P) {
-  const Kernels& k = of<T>();
-  share(N, grain_of_rows(I * O * P, FLOPS), [&](size_t begin, size_t end) {
-    k.affine_maxout(at<T>(best, begin * O), which + begin * O, at<T>(X, begin * I), W, b, end - begin, I, O, P);
+// T: of X and Y; W: of the weights, which are passed on whole
+template <class T, class W>
+void affine(void* Y, const void* X, const void* weights, const void* b, size_t N, size_t I, size_t O) {
+  const WeightKernels& k = of<W>();
+  share(N, grain_of_rows(I * O, FLOPS), [&](size_t begin, size_t end) {
+    k.affine(at<T>(Y, begin * O), at<T>(X, begin * I), weights, b, end - begin, I, O);
   });
 }
 
-template <class T>
-void affine_maxout_layer_norm(void* Y, void* best, int32_t* which, void* mu, void* rstd, const void* X, const void* W,
-                              const void* b, const void* G, const void* beta, double eps, size_t N, size_t I, size_t O,
-                              size_t P) {
-  const Kernels& k = of<T>();
+template <class T, class W>
+void add_product(void* Y, const void* X, const void* weights, size_t N, size_t I, size_t O) {
+  const WeightKernels& k = of<W>();
+  share(N, grain_of_rows(I * O, FLOPS), [&](size_t begin, size_t end) {
+    k.add_product(at<T>(Y, begin * O), at<T>(X, begin * I), weights, end - begin, I, O);
+  });
+}
+
+template <class T, class W>
+void affine_maxout(void* best, int32_t* which, const void* X, const void* weights, const void* b, size_t N, size_t I,
+                   size_t O, size_t P) {
+  const WeightKernels& k = of<W>();
+  share(N, grain_of_rows(I * O * P, FLOPS), [&](size_t begin, size_t end) {
+    k.affine_maxout(at<T>(best, begin * O), which + begin * O, at<T>(X, begin * I), weights, b, end - begin, I, O, P);
+  });
+}
+
+template <class T, class W>
+void affine_maxout_layer_norm(void* Y, void* best, int32_t* which, void* mu, void* rstd, const void* X,
+                              const void* weights, const void* b, const void* G, const void* beta, double eps, size_t N,
+                              size_t I, size_t O, size_t P) {
+  const WeightKernels& k = of<W>();
   share(N, grain_of_rows(I * O * P, FLOPS), [&](size_t begin, size_t end) {
     k.affine_maxout_layer_norm(at<T>(Y, begin * O), best ? at<T>(best, begin * O) : best,
                                which ? which + begin * O : which, at<T>(mu, begin), at<T>(rstd, begin),
-                               at<T>(X, begin * I), W, b, G, beta, eps, end - begin, I, O, P);
+                               at<T>(X, begin * I), weights, b, G, beta, eps, end - begin, I, O, P);
   });
 }
 
@@ -264,12 +281,18 @@ void backward(void* dx, const void* dy, const void* x, const void* y, size_t n, 
   });
 }
 
+template <class T, class W>
+void replace(WeightKernels* k) {
+  k->affine = affine<T, W>;
+  k->add_product = add_product<T, W>;
+  k->affine_maxout = affine_maxout<T, W>;
+  k->affine_maxout_layer_norm = affine_maxout_layer_norm<T, W>;
+}
+
 template <class T, size_t... index>
 void replace(Kernels* k, std::index_sequence<index...>) {
+  replace<T, T>(k);
   k->gemm = gemm<T>;
-  k->affine = affine<T>;
-  k->affine_maxout = affine_maxout<T>;
-  k->affine_maxout_layer_norm = affine_maxout_layer_norm<T>;
   k->layer_norm = layer_norm<T>;
   k->softmax = softmax<T>;
   k->maxout = maxout<T>;
@@ -286,6 +309,8 @@ void make_threaded(KernelTable* threaded, const KernelTable* kernels) {
   *threaded = *kernels;
   replace<float>(&threaded->f32, std::make_index_sequence<THINC_N_ACTIVATIONS>());
   replace<double>(&threaded->f64, std::make_index_sequence<THINC_N_ACTIVATIONS>());
+  replace<float, Half>(&threaded->half);
+  replace<float, Int8>(&threaded->int8);
 }
 
 void use_plain(const KernelTable* kernels) { plain.store(kernels, std::memory_order_release); }

@@ -4,7 +4,8 @@ A wrapper is the method of `NumpyOps`. It asks once, in its first `if`, whether 
 itself to `fallback` where they do not: the readable formula computes then, or says what is wrong. Else it makes them
 contiguous, allocates, and calls a kernel once without the GIL. No wrapper returns None but those that work in place.
 
-Floats are float32 or float64, all arrays of a call of one type, in either byte order.
+Floats are float32 or float64, all arrays of a call of one type, in either byte order. Weights beside float32 may be of
+float16 or int8 rows (int8.hh).
 
 What NumPy's words promise, and how they are used here:
 
@@ -23,7 +24,7 @@ cimport numpy as np
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint64_t
 from libc.string cimport memset
 
-from .levels cimport Kernels, KernelTable, bad_t, table
+from .levels cimport Kernels, KernelTable, WeightKernels, bad_t, table
 from .memory cimport new_array
 from .readable cimport Seen, fallback, replaced
 
@@ -38,6 +39,52 @@ cdef inline const Kernels* kernels_for(object X) noexcept:
     if typenum == np.NPY_FLOAT64:
         return &table().f64
     return NULL
+
+
+cdef inline int number_type(object W) noexcept:
+    """What numbers in which weights W are used: that of W, but float32 for float16 and int8 rows."""
+    cdef int kind = np.PyArray_TYPE(<np.ndarray>W)
+    return np.NPY_FLOAT32 if kind == np.NPY_FLOAT16 or kind == np.NPY_INT8 else kind
+
+
+cdef inline const WeightKernels* kernels_of_type(int kind) noexcept:
+    """The kernels for weights of this type, or NULL."""
+    cdef const KernelTable* kernels = table()
+    if kind == np.NPY_FLOAT32:
+        return <const WeightKernels*>&kernels.f32
+    if kind == np.NPY_FLOAT64:
+        return <const WeightKernels*>&kernels.f64
+    if kind == np.NPY_FLOAT16:
+        return &kernels.half
+    return &kernels.int8 if kind == np.NPY_INT8 else NULL
+
+
+cdef inline const WeightKernels* kernels_of_weights(object W) noexcept:
+    """The kernels for weights with rows, or NULL."""
+    if not isinstance(W, np.ndarray):
+        return NULL
+    cdef int kind = np.PyArray_TYPE(<np.ndarray>W)
+    if kind == np.NPY_INT8 and not (np.PyArray_NDIM(<np.ndarray>W) and 0 <= row_length(W) <= MOST_INT8_INPUTS):
+        return NULL
+    return kernels_of_type(kind)
+
+
+cdef inline const WeightKernels* kernels_for_both(object X, object W) noexcept:
+    """The kernels for X and weights W, or NULL."""
+    if not isinstance(X, np.ndarray) or not isinstance(W, np.ndarray):
+        return NULL
+    return kernels_of_weights(W) if np.PyArray_TYPE(<np.ndarray>X) == number_type(W) else NULL
+
+
+cdef enum:
+    SCALE_BYTES = 4  # int8.hh
+    MOST_INT8_INPUTS = 12 * 1024
+
+
+cdef inline np.npy_intp row_length(object W) noexcept:
+    """How many numbers a row of the weights has."""
+    cdef np.npy_intp length = np.PyArray_DIM(<np.ndarray>W, np.PyArray_NDIM(<np.ndarray>W) - 1)
+    return length - SCALE_BYTES if np.PyArray_TYPE(<np.ndarray>W) == np.NPY_INT8 else length
 
 
 # ---- of arrays that kernels_for knows
@@ -115,10 +162,10 @@ cdef inline np.ndarray apart(np.ndarray X, np.ndarray target):
 
 
 cdef inline np.ndarray like(np.ndarray X, np.ndarray other):
-    """X, contiguous and in the dtype of `other`: one float type a call."""
-    if np.PyArray_TYPE(X) == np.PyArray_TYPE(other):
+    """X, contiguous and in the dtype of `other`, or in that of computing with it: one float type a call."""
+    if np.PyArray_TYPE(X) == number_type(other):
         return contiguous(X)
-    return np.PyArray_FROM_OTF(X, np.PyArray_TYPE(other), np.NPY_ARRAY_CARRAY_RO | np.NPY_ARRAY_FORCECAST)
+    return np.PyArray_FROM_OTF(X, number_type(other), np.NPY_ARRAY_CARRAY_RO | np.NPY_ARRAY_FORCECAST)
 
 
 cdef inline np.ndarray as_int32(object X):

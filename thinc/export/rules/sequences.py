@@ -13,7 +13,7 @@ from typing import Dict, List
 
 import numpy
 
-from ...backends._lstm import _split as split_lstm_weights
+from ...backends._lstm import split_weights as split_lstm_weights
 from ...layers.expand_window import forward as expand_window_forward
 from ...layers.lstm import forward as lstm_forward
 from ...layers.parametricattention import forward as parametricattention_forward

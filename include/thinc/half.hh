@@ -1,9 +1,9 @@
 // Numbers of 16 bits, for storage: a kernel reads them as float, computes in float, and rounds to the nearest at the
-// end. Half: 5 bits of exponent, 10 of fraction. BFloat: the upper half of a float. Both for the GPU; on a CPU (the
-// emulation) the conversions are done on the bits.
+// end. Half: 5 bits of exponent, 10 of fraction. BFloat: the upper half of a float, for the GPU. Here a CPU converts on
+// the bits; vectors.hh has what its instructions do.
 #pragma once
 
-#include "thinc/portable.hh"
+#include "portable.hh"
 
 THINC_BEGIN
 
@@ -37,8 +37,8 @@ THINC_FN unsigned short float_to_half(float x) {
 #else
 THINC_FN float half_to_float(unsigned short half) {
   const uint32_t sign = uint32_t(half & 0x8000u) << 16, exponent = half >> 10 & 31, fraction = half & 1023;
-  if (exponent == 31) return number_of(sign | 0x7f800000u | fraction << 13);  // infinite, NaN
-  if (exponent == 0) {                                                        // fraction * 2^-24
+  if (exponent == 31) return number_of(sign | 0x7f800000u | (fraction ? 0x400000u : 0u) | fraction << 13);  // inf, NaN
+  if (exponent == 0) {  // fraction * 2^-24
     const float x = float(fraction) * 5.9604644775390625e-8f;
     return sign ? -x : x;
   }
