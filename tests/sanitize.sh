@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs threads and arena under ThreadSanitizer; then builds the package with AddressSanitizer and
+# Runs threads and arena under ThreadSanitizer, and the kernels for narrow weights, in all that this CPU has, under
+# AddressSanitizer and UndefinedBehaviorSanitizer; then builds the package with AddressSanitizer and
 # UndefinedBehaviorSanitizer into build/sanitize, and runs the tests that reach the kernels.
 # PYTHON: an interpreter with the build requirements and pytest.
 set -eu
@@ -9,6 +10,12 @@ kernels=thinc/backends/_kernels
 ${CXX:-g++} -std=c++17 -O1 -g -fsanitize=thread -fopenmp-simd -pthread -DTHINC_ISA=base -Iinclude -I$kernels \
   tests/native/threads.cc $kernels/threads.cc $kernels/dispatch.cc $kernels/kernels.cc -o build/sanitize/threads
 TSAN_OPTIONS=halt_on_error=1 build/sanitize/threads
+for flags in "" "-mavx2 -mfma -mf16c" -march=native; do
+  case "$flags$(uname -m)" in -mavx2*aarch64 | -mavx2*arm64) continue ;; esac
+  ${CXX:-g++} -std=c++17 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-math-errno -fopenmp-simd \
+    $flags -Iinclude tests/native/int8.cc -o build/sanitize/int8
+  build/sanitize/int8
+done
 python=${PYTHON:-python3}
 lib=build/sanitize/lib
 THINC_SANITIZE=address,undefined "$python" setup.py -q build -b build/sanitize --build-lib $lib

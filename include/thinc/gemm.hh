@@ -236,8 +236,10 @@ struct DotBlocks {
     constexpr size_t H = in_chunk<T>();
     k = even_piece(K, most_k_bytes / sizeof(T), H);
     k_room = K ? ceil_div(k, H) * H : H;
-    const size_t fit = pack_bytes / sizeof(T) / k_room / groups / dot_vectors * dot_vectors;
-    rows = even_piece(ceil_div(M, groups), fit, dot_vectors) * groups;
+    // Whole tiles; but where each block widens B again, as few blocks as there can be.
+    const size_t unit = sizeof(W) == sizeof(T) ? dot_vectors : 1;
+    const size_t fit = pack_bytes / sizeof(T) / k_room / groups / unit * unit;
+    rows = even_piece(ceil_div(M, groups), fit, unit) * groups;
     // One that is widened first shares the cache with the numbers it is made of.
     const size_t in_panel = panel_bytes / sizeof(T) / k_room / (sizeof(W) == sizeof(T) ? 1 : 2);
     panel = ceil_div(in_panel, dot_columns) * dot_columns;

@@ -64,7 +64,11 @@ constexpr size_t int8_chunk = 16;
 
 THINC_FN Int32Vector load_bytes(const void* p) { return *static_cast<const Int32Anywhere*>(p); }
 THINC_FN Int32Vector load_bytes_repeated(const void* p) {
+#if THINC_VECTOR_BYTES == 16
+  return load_bytes(p);
+#else
   return (Int32Vector)load_repeated(static_cast<const float*>(p));
+#endif
 }
 
 // The low bytes of the lanes.
@@ -114,35 +118,39 @@ THINC_FN Int32Vector fold_sums(const Int32Vector* v) {  // as `fold`
 #undef THINC_MIX
 }
 
-// sums[j] = int8_offset * the sum of row j of W
+// sums[j] = int8_offset * the sum of row j of W; there is room for 3 more.
 THINC_FN void sum_weights(int32_t* sums, const int8_t* W, size_t ldw, size_t columns, size_t k) {
   if (int8_offset == 0) return;
   typedef int8_t Ones __attribute__((vector_size(THINC_VECTOR_BYTES)));
   const Ones ones = Ones{} + int8_t(1);
-  for (size_t j = 0; j < columns; ++j, W += ldw) {
-    Int32Vector sum = {};
+  for (size_t j = 0; j < columns; j += 4) {
+    const int8_t* row[4];
+    Int32Vector sum[4] = {};
+    for (size_t h = 0; h < 4; ++h) row[h] = W + min_size(j + h, columns - 1) * ldw;
     size_t i = 0;
     for (; i + THINC_VECTOR_BYTES <= k; i += THINC_VECTOR_BYTES)
-      sum = add_products(sum, (Int32Vector)ones, load_bytes(W + i));
-    int32_t total = 0;
-    for (size_t lane = 0; lane < THINC_VECTOR_BYTES / 4; ++lane) total += sum[lane];
-    for (; i < k; ++i) total += W[i];
-    sums[j] = int8_offset * total;
+#pragma GCC unroll 4
+      for (size_t h = 0; h < 4; ++h) sum[h] = add_products(sum[h], (Int32Vector)ones, load_bytes(row[h] + i));
+    const Int32Vector folded = fold_sums(sum);
+    for (size_t h = 0; h < 4; ++h) {
+      int32_t total = 0;
+      for (size_t g = 0; g < groups; ++g) total += folded[4 * g + h];
+      for (size_t rest = i; rest < k; ++rest) total += row[h][rest];
+      sums[j + h] = int8_offset * total;
+    }
   }
 }
 
-constexpr size_t int8_rows = 96;      // of X in a block, at most: whole tiles
+constexpr size_t int8_rows = 96;      // of X in a block, at most
 constexpr size_t int8_columns = 256;  // rows of W in a panel, at most
-static_assert(int8_rows % (groups * dot_vectors) == 0 && int8_columns % dot_columns == 0, "whole tiles");
+static_assert(int8_rows % groups == 0 && int8_columns % dot_columns == 0, "whole tiles");
 
 // One block of rows of X as integers, [tile of `width` vectors][chunk of k][vector][group][int8_chunk], and with them
 // all products that anybody wants.
 class Int8Block {
  public:
   explicit Int8Block(size_t N, size_t I) : k(I), k_room(I ? ceil_div(I, int8_chunk) * int8_chunk : int8_chunk) {
-    const size_t fit = min_size(pack_bytes / k_room, int8_rows) / groups;  // vectors of rows
-    const size_t unit = min_size(fit, dot_vectors);
-    at_once = even_piece(ceil_div(N, groups), fit / unit * unit, unit) * groups;
+    at_once = even_piece(ceil_div(N, groups), min_size(pack_bytes / k_room, int8_rows) / groups, 1) * groups;
     panel = min_size(ceil_div(panel_bytes / k_room + 1, dot_columns) * dot_columns, int8_columns);
   }
 
