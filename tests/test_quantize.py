@@ -47,8 +47,10 @@ from thinc.api import (
     quantize,
     quantize_rule,
     residual,
+    set_num_threads,
     use_ops,
     with_array,
+    with_padded,
 )
 from thinc.backends._quantized import LEAST, int8_product, split_int8_rows, to_int8_rows
 
@@ -299,6 +301,25 @@ def test_any_split_of_a_batch_on_every_level(kind):
     finally:
         use_isa(before)
     assert len(found) <= 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_threads_change_nothing(kind):
+    fix_random_seed(0)
+    layers = (
+        Maxout(96, 384, 3, normalize=True),
+        Maxout(96, 96, 2),
+        with_padded(LSTM(96, 96)),
+        with_array(Linear(5, 96)),
+    )
+    small = quantize(chain(with_array(layers[0]), with_array(layers[1]), *layers[2:]).initialize(), kind)
+    X = [normal(length, 384, seed=length) for length in range(1, 80)]
+    alone = rows_of(small.predict(X)).tobytes()
+    set_num_threads(2)
+    try:
+        assert rows_of(small.predict(X)).tobytes() == alone
+    finally:
+        set_num_threads(1)
 
 
 def test_perceptron_is_as_small_and_exact_as_promised():
