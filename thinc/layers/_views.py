@@ -269,7 +269,8 @@ def list_as_ragged(ops: Ops, Xs: Sequence[Any]) -> Ragged:
 def map_data(function: Callable[[Any], Any], X: Any) -> Any:
     """`function` of every array of a batch of any kind; lengths and the like stay. A sequence gives a list."""
     if isinstance(X, Ragged):
-        return X.with_data(function(X.dataXd))
+        # (what is no array is the function's to refuse)
+        return X.with_data(function(X.dataXd if is_xp_array(X.data) else X.data))
     elif isinstance(X, Padded):
         return X.with_data(function(X.data))
     elif isinstance(X, Sequence) and not isinstance(X, str):
