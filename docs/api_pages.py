@@ -90,7 +90,14 @@ PAGES = {
     ),
     "runs": ("Training runs", {"thinc.training": "*", "thinc.testing": "check_gradients"}),
     "inspection": ("Inspection", {"thinc.inspection": "*"}),
-    "export": ("Export and scikit-learn", {"thinc.export": "*", "thinc.sklearn": "ThincClassifier ThincRegressor"}),
+    "export": (
+        "Export, quantization and scikit-learn",
+        {
+            "thinc.export": "*",
+            "thinc.api": "quantize kept_float quantize_rule",
+            "thinc.sklearn": "ThincClassifier ThincRegressor",
+        },
+    ),
     "distributed": ("Several workers", {"thinc.distributed": "*"}),
 }
 

@@ -68,6 +68,16 @@ def quantize_rule(forward: Callable, *params: str) -> None:
     They must be matrices (..., O, I) or tables (V, O) that `forward` hands as they are to `ops.affine`,
     `ops.affine_maxout`, `ops.affine_maxout_layer_norm`, or with tables of int8 to `ops.gather_add_int8` and
     `ops.hash_embed_int8`.
+
+    forward: of the layers.  params: names of those parameters.
+
+    >>> def forward(model, X, is_train):
+    ...     return model.ops.affine(X, model.get_param("W"), model.get_param("b")), None
+    >>> quantize_rule(forward, "W")
+    >>> W, b = numpy.ones((2, 3), dtype="f"), numpy.zeros(2, dtype="f")
+    >>> mine = Model("mine", forward, params={"W": W, "b": b})
+    >>> quantize(mine, "float16").predict(numpy.ones((1, 3), dtype="f"))
+    array([[3., 3.]], dtype=float32)
     """
     _RULES[forward] = _Rule(params, _int8_rows, _int8_row, lambda model, array: [array.shape[-1]])
 
@@ -173,6 +183,13 @@ def quantize(model: ModelT, kind: str) -> ModelT:
 
     The copy saves and loads in any format, into `quantize(build(), kind)`; it cannot be trained. ValueError for another
     kind, weights that are infinite, NaN or too large for float16, a model on a GPU or one that is quantized already.
+
+    model: any tree of layers.  kind: "float16" or "int8".
+
+    >>> model = chain(Relu(64, 32), Linear(8, 64)).initialize()
+    >>> small = quantize(model, "int8")
+    >>> small.layers[0].get_param("W").dtype, len(small.to_bytes()) < len(model.to_bytes()) / 2
+    (dtype('int8'), True)
     """
     if kind not in KINDS:
         raise ValueError(f"quantize: expected one of {', '.join(map(repr, KINDS))}, got {kind!r}")
@@ -214,7 +231,13 @@ def _narrowed(node: Model, rule: _Rule, name: str, array: Any, kind: str) -> Any
 
 
 def kept_float(model: Model) -> List[Kept]:
-    """The layers of a quantized model whose parameters stay float though they are no vectors, each with the reason."""
+    """The layers of a quantized model whose parameters stay float though they are no vectors, each with the reason.
+
+    model: quantized, or one that is to be.
+
+    >>> kept_float(chain(Linear(2, 3), Model("mine", noop()._func, params={"W": None})).initialize())[0].path
+    'layers.1'
+    """
     kinds = {node._func.kind for node in model.walk() if isinstance(node._func, Quantized)} or KINDS
     kept = []
     for place in places(model):

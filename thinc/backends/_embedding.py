@@ -91,7 +91,13 @@ class EmbeddingOps:
         return Y
 
     def gather_add_int8(self, table: Ints2d, indices: Ints2d) -> Floats2d:
-        """`gather_add` of int8 rows (see _quantized.py): table (V, O + 4), indices (N, K) -> (N, O) float32."""
+        """`gather_add` of int8 rows (see _quantized.py): table (V, O + 4), indices (N, K) -> (N, O) float32.
+
+        >>> ops = NumpyOps()
+        >>> table = quantize(Embed(2, 3).initialize(), "int8").get_param("E")
+        >>> table.shape, ops.gather_add_int8(table, ops.asarray2i([[0, 2]])).shape
+        ((3, 6), (1, 2))
+        """
         return self.gather_add(_int8_table(self.xp, "gather_add_int8", table), indices)
 
     def scatter_add(self, table: FloatsXd, indices: IntsXd, values: FloatsXd) -> FloatsXd:
@@ -133,7 +139,15 @@ class EmbeddingOps:
         return self.gather_add(E, self._hash_rows(E, ids, seed))
 
     def hash_embed_int8(self, E: Ints2d, ids: Ints1d, seed: int) -> Floats2d:
-        """`hash_embed` of int8 rows: E (V, O + 4), ids (N,) uint64 -> (N, O) float32."""
+        """`hash_embed` of int8 rows: E (V, O + 4), ids (N,) uint64 -> (N, O) float32.
+
+        seed: as in `hash`.
+
+        >>> ops = NumpyOps()
+        >>> table = quantize(HashEmbed(2, 9).initialize(), "int8").get_param("E")
+        >>> ops.hash_embed_int8(table, numpy.array([7], dtype="uint64"), seed=0).shape
+        (1, 2)
+        """
         return self.hash_embed(_int8_table(self.xp, "hash_embed_int8", E), ids, seed)
 
     def backprop_hash_embed(self, dE: Floats2d, dY: Floats2d, ids: Ints1d, seed: int) -> None:
