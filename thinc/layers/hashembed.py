@@ -99,7 +99,7 @@ def HashEmbed(
 def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[OutT, Callable]:
     ops = model.ops
     attrs = model.attrs
-    E = model.get_param("E")
+    E: Any = model.get_param("E")
     seed = attrs["seed"]
     ids = as_ids("HashEmbed", ops, ids)
     N = len(ids)
