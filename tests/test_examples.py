@@ -103,3 +103,10 @@ def test_examples_run_as_programs(name):
     done = subprocess.run([sys.executable, "-W", "error", path], capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.strip()
+
+
+def test_optuna_finds_a_model_that_reads_digits(monkeypatch):
+    optuna = pytest.importorskip("optuna", reason="Optuna is not installed")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    assert importlib.import_module("tune_with_optuna").main(4) >= 0.93

@@ -15,6 +15,7 @@ from .backends import get_array_ops
 from .config import registry
 from .types import Floats2d, Ints1d
 from .util import check_smoothing, get_array_module, to_categorical
+from .util._batches import batch_as_arrays
 
 __all__ = ["CategoricalCrossentropy", "CosineDistance", "L2Distance", "Loss", "SequenceCategoricalCrossentropy"]
 
@@ -103,6 +104,7 @@ class CategoricalCrossentropy(Loss):
                 f"each class, got {len(self.names)} names and guesses of shape "
                 f"{guesses.shape}"
             )
+        truths = _as_truths(truths, guesses)
         if isinstance(truths, (list, tuple)):
             ids = self._plain_ids(truths)
             if ids is None:
@@ -246,6 +248,14 @@ class CategoricalCrossentropy(Loss):
     def get_loss(self, guesses: Floats2d, truths: IntsOrFloatsOrStrs) -> float:
         """sum(grad ** 2)"""
         return _sum_of_squares(self.get_grad(guesses, truths))
+
+
+def _as_truths(truths: Any, guesses: Any) -> Any:
+    """The truths; those of torch, pandas, Arrow or datasets as arrays beside the guesses."""
+    if isinstance(truths, (type(guesses), list, tuple)):
+        return truths
+    arrays = batch_as_arrays(truths, get_array_ops(guesses))
+    return truths if arrays is None else arrays
 
 
 def _check_interval(values: Any, kind: str) -> None:
@@ -478,6 +488,7 @@ class L2Distance(Loss):
         return self._measure(guesses, truths)[1]
 
     def _measure(self, guesses: Any, truths: Any) -> Tuple[Any, Any]:
+        truths = _as_truths(truths, guesses)
         if guesses.shape != truths.shape:
             raise ValueError(f"Cannot calculate L2 distance: mismatched shapes: {guesses.shape} vs {truths.shape}.")
         n_rows = (len(guesses) or 1) if self.normalize else 1
@@ -529,6 +540,7 @@ class CosineDistance(Loss):
 
     def _measure(self, guesses: Any, truths: Any) -> Tuple[Any, Any]:
         """The gradient, and the cosines (N,)."""
+        truths = _as_truths(truths, guesses)
         if guesses.shape != truths.shape:
             raise ValueError(
                 f"Cannot calculate cosine similarity: mismatched shapes: {guesses.shape} vs {truths.shape}."

@@ -3,7 +3,9 @@ from typing import Callable, List, Optional, Tuple, TypeVar
 from ..config import registry
 from ..model import Model
 from ..types import Floats1d, Floats2d, Floats3d, Floats4d, FloatsXd, Padded, Ragged
+from ..util._batches import batch_as_arrays
 from ._sums import total
+from ._views import first_rows
 
 __all__ = ["forward", "init", "residual"]
 
@@ -46,6 +48,9 @@ def residual(layer: Model[InT, InT]) -> Model[InT, InT]:
 
 def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callable]:
     Y, backprop_layer = model._layers[0](X, is_train)
+    if type(first_rows(X)) is not type(first_rows(Y)):  # perhaps the layer read a batch of another package
+        arrays = batch_as_arrays(X, model.ops)
+        X = X if arrays is None else arrays
 
     def backprop(dY: InT) -> InT:
         return total((dY, backprop_layer(dY)))

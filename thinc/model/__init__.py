@@ -34,7 +34,7 @@ from ..backends import CupyOps, NumpyOps, Ops, ParamServer, get_current_ops
 from ..backends._updates import UpdateError
 from ..util import DATA_VALIDATION, validate_fwd_input_output, validates  # noqa: F401  (the first is passed on)
 from . import _copies, _load, _safetensors, _serialize
-from ._errors import MissingError, check_answer, describe_dims, note_layer, warn_of_no_gradient
+from ._errors import MissingError, check_answer, describe_dims, note_layer, refused_batch, warn_of_no_gradient
 from ._guards import Backprop, Replaced  # type: ignore[import-not-found]  # compiled
 from ._operators import InT, Operators, OutT, context_operators  # noqa: F401  (passed on)
 from ._serialize import deserialize_attr, serialize_attr
@@ -513,11 +513,14 @@ class Model(Operators[InT, OutT]):
                 return answer
             return check_answer(answer, self)
         except Exception as error:
-            note_layer(error, self, X)
-            raise
+            arrays = refused_batch(error, self, X)
+            if arrays is None:
+                note_layer(error, self, X)
+                raise
+        return self(arrays, is_train)
 
     def begin_update(self, X: InT) -> Tuple[OutT, Callable[[OutT], InT]]:
-        """Run on a training batch: (Y, backprop).
+        """Run on a training batch: (Y, backprop).  X may be a batch of another package, as in `predict`.
 
         What fails in the callback says in which layer. Gradients that it had added by
         then stay: `clear_gradients` drops them.
@@ -535,11 +538,17 @@ class Model(Operators[InT, OutT]):
             Y, backprop = answer if type(answer) is tuple and len(answer) == 2 else check_answer(answer, self)
             return Y, Backprop(backprop, self, Y)
         except Exception as error:
-            note_layer(error, self, X)
-            raise
+            arrays = refused_batch(error, self, X)
+            if arrays is None:
+                note_layer(error, self, X)
+                raise
+        return self.begin_update(arrays)
 
     def predict(self, X: InT) -> OutT:
         """Run without training: Y.
+
+        Tensors of torch, frames of pandas, arrays and tables of Arrow and columns of Hugging Face datasets are read as
+        arrays where the layers take none of theirs; so they are by `begin_update` and `initialize`.
 
         X: the batch.
 
@@ -554,8 +563,11 @@ class Model(Operators[InT, OutT]):
                 return answer[0]
             return check_answer(answer, self)[0]
         except Exception as error:
-            note_layer(error, self, X)
-            raise
+            arrays = refused_batch(error, self, X)
+            if arrays is None:
+                note_layer(error, self, X)
+                raise
+        return self.predict(arrays)
 
     def initialize(self, X: Optional[InT] = None, Y: Optional[OutT] = None) -> "Model[InT, OutT]":
         """Infer missing dims from sample data and allocate the parameters.
@@ -576,11 +588,15 @@ class Model(Operators[InT, OutT]):
             if self.init is not None:
                 self.init(self, X=X, Y=Y)
         except Exception as error:
-            note_layer(error, self, X)
-            raise
+            arrays, targets = refused_batch(error, self, X), refused_batch(error, self, Y)
+            if arrays is None and targets is None:
+                note_layer(error, self, X)
+                raise
+        else:
+            return self
         finally:
             initializing.reset(token)
-        return self
+        return self.initialize(X if arrays is None else arrays, Y if targets is None else targets)
 
     def finish_update(self, optimizer: "Optimizer") -> None:
         """Update all parameters that have a gradient, which becomes 0; those of shims first.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from ..types import Padded, Ragged
+from ..util._batches import batch_as_arrays
 
 if TYPE_CHECKING:
     from . import Model
@@ -44,6 +45,20 @@ def note_layer(error: Exception, model: "Model", X: Any) -> None:
     except Exception:
         # Whatever is odd about this error or this input, the error itself counts.
         return
+
+
+def refused_batch(error: Exception, model: "Model", X: Any) -> Optional[Any]:
+    """The batch as arrays, if the model refused it since it is of torch, pandas, Arrow or datasets; else None.
+
+    Asked after the refusal, so that arrays pay nothing for it, and layers that take such batches get them.
+    """
+    if not isinstance(error, (TypeError, ValueError, AttributeError)) or hasattr(error, "_thinc_path"):
+        return None
+    try:
+        return batch_as_arrays(X, model.ops)
+    except TypeError as refusal:
+        note_layer(refusal, model, X)
+        raise refusal from None
 
 
 def _set_note(error: Exception, path: List["Model"], given: str) -> None:
