@@ -167,7 +167,7 @@ _4_AllKeys = Union[_4_KeyScalar, _4_Key1d, _4_Key2d, _4_Key3d, _4_Key4d]
 _DTYPES = {"f": ("float32",), "i": ("int32", "int64", "uint32", "uint64")}
 
 
-def validate_array(obj, ndim=None, dtype=None):
+def validate_array(obj: Any, ndim: Optional[int] = None, dtype: Optional[str] = None) -> Any:
     """Return `obj` if it is an array of this rank and kind, else raise ValueError.
 
     `dtype` is "f" for float32 or "i" for int32, int64, uint32, uint64.

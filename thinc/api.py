@@ -172,7 +172,7 @@ if TYPE_CHECKING:
     from .compat import has_cupy
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> bool:
     if name == "has_cupy":
         return compat.has_cupy
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

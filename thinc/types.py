@@ -182,7 +182,7 @@ class Ints4d(_Array4d[int, Ints1d, Ints2d, Ints3d, "Ints4d"], _Ints, _Structural
     pass
 
 
-def get_array_module(obj):
+def get_array_module(obj: Any) -> Any:
     """The module whose functions work on `obj`: cupy for its arrays, else numpy."""
     # An object can only be a cupy array if someone has imported cupy.
     cupy = sys.modules.get("cupy")
@@ -197,7 +197,7 @@ class Generator(Iterator):
         yield cls.validate
 
     @classmethod
-    def validate(cls, v):
+    def validate(cls, v: Any) -> Any:
         """Return `v` if it is an iterable or an iterator, else raise TypeError."""
         if not (hasattr(v, "__iter__") or hasattr(v, "__next__")):
             raise TypeError(f"expected a generator or iterable, got {type(v).__name__}")
@@ -211,10 +211,10 @@ class SizedGenerator:
     get_items: Callable[[], Generator]
     length: int
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.length
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         yield from self.get_items()
 
 
@@ -238,7 +238,7 @@ class Padded:
     lengths: Ints1d
     indices: Ints1d
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("size_at_t", "lengths", "indices"):
             numbers = getattr(self, name)
             if isinstance(numbers, (list, tuple)):
@@ -269,7 +269,7 @@ class Padded:
     def _repr_html_(self) -> str:
         return batch_html(self, zip(self.indices, self.lengths), (self.data[0, i] for i in range(len(self))))
 
-    def copy(self):
+    def copy(self) -> "Padded":
         """A copy that shares no memory."""
         return Padded(self.data.copy(), self.size_at_t.copy(), self.lengths.copy(), self.indices.copy())
 
@@ -446,7 +446,7 @@ class Pairs(Generic[_P]):
     one: _P
     two: _P
 
-    def __getitem__(self, index) -> "Pairs[_P]":
+    def __getitem__(self, index: Any) -> "Pairs[_P]":
         return Pairs(self.one[index], self.two[index])
 
     def __len__(self) -> int:

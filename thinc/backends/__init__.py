@@ -84,7 +84,7 @@ def _use_pool(name: str, allocator: Any) -> None:
     cupy.cuda.set_allocator(pools[name].malloc)
 
 
-def get_ops(name: str, **kwargs) -> Ops:
+def get_ops(name: str, **kwargs: Any) -> Ops:
     """A new backend instance: "cpu", "numpy", "cupy", "mps" or a registered name.
 
     "cpu" takes the best registered CPU backend: one for big-endian machines, then
@@ -109,7 +109,7 @@ def get_ops(name: str, **kwargs) -> Ops:
     raise ValueError(f"Invalid backend: {name}")
 
 
-def get_array_ops(arr) -> Ops:
+def get_array_ops(arr: Any) -> Ops:
     """The backend an array belongs to: cupy for cupy arrays, else numpy."""
     if type(arr) is not numpy.ndarray:
         cupy = sys.modules.get("cupy")
@@ -118,7 +118,7 @@ def get_array_ops(arr) -> Ops:
     return NumpyOps()
 
 
-def use_ops(name: str, **kwargs) -> ContextManager[None]:
+def use_ops(name: str, **kwargs: Any) -> ContextManager[None]:
     """Use a backend, by its name, inside a `with` block.
 
     name: of the backend.  kwargs: for its constructor.

@@ -486,7 +486,7 @@ class ArrayOps:
             return data
         return self.xp.ascontiguousarray(array, dtype=dtype)
 
-    def to_numpy(self, data, *, byte_order=None):
+    def to_numpy(self, data: Any, *, byte_order: Optional[str] = None) -> numpy.ndarray:
         """data as a numpy array; with a byte order ("<", ">", "="), stored in it.
 
         >>> NumpyOps().to_numpy(numpy.ones(2, dtype="f"), byte_order=">").dtype.str

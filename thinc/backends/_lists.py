@@ -19,6 +19,7 @@ from ..types import (
     List2d,
     ListXd,
     Padded,
+    Shape,
     SizedGenerator,
 )
 from ._arrays import ArrayOps
@@ -29,7 +30,7 @@ class ListOps(ArrayOps):
 
     # Lists of sequences
 
-    def insert_into(self, shape, Xs):
+    def insert_into(self, shape: Shape, Xs: Sequence[Any]) -> Any:
         """Zeros of that shape; row i begins with the entries of Xs[i].
 
         Xs: arrays, none longer than a row.  shape: of the result.
@@ -89,7 +90,7 @@ class ListOps(ArrayOps):
             start += skip + length
         return cast(ListXd, sequences)
 
-    def pad(self, seqs: Union[List[Ints2d], List[Floats2d]], round_to=1) -> Array3d:
+    def pad(self, seqs: Union[List[Ints2d], List[Floats2d]], round_to: int = 1) -> Array3d:
         """(B, T, ...) with zeros after the end of each sequence.
 
         T is the longest length, rounded up to a multiple of round_to.

@@ -250,7 +250,7 @@ def backprop_lstm_gates(
     return dG.reshape((len(dYt3), 4 * dYt3.shape[1])), dc * f
 
 
-def sigmoid(X, out=None):
+def sigmoid(X: Any, out: Any = None) -> Any:
     """1 / (1 + e^-x), without clipping; written into out if given."""
     xp = _array_module(X)
     with numpy.errstate(over="ignore"):

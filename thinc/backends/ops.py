@@ -46,7 +46,7 @@ class Ops(ListOps, DenseOps, ActivationOps, LossOps, SequenceOps, EmbeddingOps, 
     # Whether every op gives the same bits each time.
     deterministic: bool = True
 
-    def __init__(self, device_type: DeviceTypes = "cpu", device_id: int = -1, **kwargs) -> None:
+    def __init__(self, device_type: DeviceTypes = "cpu", device_id: int = -1, **kwargs: Any) -> None:
         self.device_type = device_type
         self.device_id = device_id
 

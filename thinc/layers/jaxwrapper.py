@@ -100,7 +100,7 @@ def _to_jax(is_train: bool, array: Any) -> Any:
     return readable.copy() if is_train and readable is array else readable
 
 
-def convert_jax_default_outputs(model: Model, X_Yjax: Any, is_train: bool):
+def convert_jax_default_outputs(model: Model, X_Yjax: Any, is_train: bool) -> Tuple[Any, Callable[[Any], Any]]:
     """Arrays of the model's ops, in the structure the function gave them."""
     _, Yjax = X_Yjax
 
@@ -144,7 +144,7 @@ def _mask(Xr: Ragged, smallest_bucket: int) -> numpy.ndarray:
     return mask
 
 
-def convert_jax_ragged_outputs(model: Model, X_Yjax: Any, is_train: bool):
+def convert_jax_ragged_outputs(model: Model, X_Yjax: Any, is_train: bool) -> Tuple[Any, Callable[[Any], Any]]:
     """(B, L, O) to Ragged, without what was padded."""
     Xr, Yjax = X_Yjax
     padded = numpy.asarray(Yjax)

@@ -55,7 +55,9 @@ def convert_mxnet_default_inputs(
     return as_arguments(X, to_mxnet, back(is_mxnet_array, mxnet2xp, model))
 
 
-def convert_mxnet_default_outputs(model: Model, X_Ymxnet: Any, is_train: bool):
+def convert_mxnet_default_outputs(
+    model: Model, X_Ymxnet: Any, is_train: bool
+) -> Tuple[Any, Callable[[Any], ArgsKwargs]]:
     """NDArrays to arrays, in the structure the block gave them."""
     _, Ymxnet = X_Ymxnet
     Y = back(is_mxnet_array, mxnet2xp, model)(Ymxnet)

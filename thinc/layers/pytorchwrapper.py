@@ -155,7 +155,9 @@ def convert_pytorch_default_inputs(
     return as_arguments(X, to_torch, back(is_torch_array, torch2xp, model))
 
 
-def convert_pytorch_default_outputs(model: Model, X_Ytorch: Any, is_train: bool):
+def convert_pytorch_default_outputs(
+    model: Model, X_Ytorch: Any, is_train: bool
+) -> Tuple[Any, Callable[[Any], ArgsKwargs]]:
     """Tensors to arrays, in the structure the module gave them."""
     _, Ytorch = X_Ytorch
     Y = back(is_torch_array, torch2xp, model)(Ytorch)
@@ -196,7 +198,7 @@ def _pairs(output: Any, grad: Any) -> Iterator[Tuple[Any, Any]]:
 # Conversions of recurrent modules
 
 
-def convert_rnn_inputs(model: Model, Xp: Padded, is_train: bool):
+def convert_rnn_inputs(model: Model, Xp: Padded, is_train: bool) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], Padded]]:
     """Padded to the arguments (data, initial state None)."""
     device = _device(model)
     data = xp2torch(Xp.data, requires_grad=True, device=device)
@@ -208,7 +210,9 @@ def convert_rnn_inputs(model: Model, Xp: Padded, is_train: bool):
     return ArgsKwargs(args=(data, None), kwargs={}), get_dX
 
 
-def convert_rnn_outputs(model: Model, inputs_outputs: Tuple, is_train):
+def convert_rnn_outputs(
+    model: Model, inputs_outputs: Tuple[Any, Any], is_train: bool
+) -> Tuple[Padded, Callable[[Padded], ArgsKwargs]]:
     """(Y, state) to Padded; the state is dropped."""
     Xp, (Ytorch, _) = inputs_outputs
     Y = cast(Floats3d, torch2xp(Ytorch, ops=model.ops))

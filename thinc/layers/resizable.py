@@ -1,4 +1,4 @@
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 
 from ..config import registry
 from ..model import Model
@@ -12,7 +12,7 @@ OutT = TypeVar("OutT")
 
 
 @registry.layers("resizable.v1")
-def resizable(layer, resize_layer: Callable) -> Model[InT, OutT]:
+def resizable(layer: Model[InT, OutT], resize_layer: Callable[..., Any]) -> Model[InT, OutT]:
     """Y = f(X), where `resize_model` can give f more outputs later on.
 
     `resize_layer(layer, new_nO)` returns the layer that takes f's place.
@@ -34,7 +34,7 @@ def resizable(layer, resize_layer: Callable) -> Model[InT, OutT]:
     )
 
 
-def forward(model: Model[InT, OutT], X: InT, is_train: bool):
+def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable[[OutT], InT]]:
     return model._layers[0](X, is_train)
 
 
@@ -46,14 +46,14 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
         layer.initialize(X=X)
 
 
-def resize_model(model: Model[InT, OutT], new_nO):
+def resize_model(model: Model[InT, OutT], new_nO: int) -> Model[InT, OutT]:
     """Put the resized layer in the place of the old; the dims of `model` stay."""
     model.layers[0] = model.attrs["resize_layer"](model.layers[0], new_nO)
     return model
 
 
 def resize_linear_weighted(
-    layer: Model[Floats2d, Floats2d], new_nO, *, fill_defaults=None
+    layer: Model[Floats2d, Floats2d], new_nO: int, *, fill_defaults: Optional[Dict[str, Any]] = None
 ) -> Model[Floats2d, Floats2d]:
     """A layer with new_nO outputs, the first of which are those of `layer`.
 

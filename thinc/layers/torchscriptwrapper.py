@@ -44,7 +44,7 @@ def TorchScriptWrapper_v1(
     )
 
 
-def pytorch_to_torchscript_wrapper(model: Model):
+def pytorch_to_torchscript_wrapper(model: Model) -> Model:
     """The TorchScript form of a layer made by PyTorchWrapper, with its converters and
     settings.
 

@@ -63,7 +63,7 @@ SelfT = TypeVar("SelfT", bound="Model")
 initializing: ContextVar[int] = ContextVar("thinc_initializing", default=0)
 
 
-def empty_init(model: "Model", *args, **kwargs) -> "Model":
+def empty_init(model: "Model", *args: Any, **kwargs: Any) -> "Model":
     """The init function of a layer that needs none."""
     return model
 

@@ -6,7 +6,7 @@ The functions whose first argument is called `self` are methods of `Model`.
 from collections import deque
 from itertools import repeat
 from operator import is_
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Set, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Sequence, Set, TypeVar
 
 if TYPE_CHECKING:
     from . import Model
@@ -131,7 +131,7 @@ def change_attr_values(model: _ModelT, mapping: Dict[str, Dict[str, Any]]) -> _M
     return model
 
 
-def set_dropout_rate(model: _ModelT, drop: float, attrs=["dropout_rate"]) -> _ModelT:
+def set_dropout_rate(model: _ModelT, drop: float, attrs: Sequence[str] = ["dropout_rate"]) -> _ModelT:
     """Set the dropout rate of all nodes that have one. Returns the model.
 
     drop: the rate.  attrs: the names of the attribute.

@@ -32,12 +32,12 @@ class JaxShim(Shim):
     def __init__(
         self,
         model: Callable,
-        config=None,
+        config: Any = None,
         optimizer: Any = None,
         params: Any = None,
         jit: bool = True,
         seed: Optional[int] = None,
-    ):
+    ) -> None:
         assert_jax_installed()
         super().__init__(model, config, optimizer)
         jax = compat.jax
@@ -74,7 +74,7 @@ class JaxShim(Shim):
         """The parameters, in the structure in which they were given."""
         return compat.jax.tree_util.tree_unflatten(self._tree, self._leaves)
 
-    def __call__(self, inputs, is_train: bool):
+    def __call__(self, inputs: Any, is_train: bool) -> Tuple[Any, Callable[..., Any]]:
         if is_train:
             return self.begin_update(inputs)
         return self.predict(inputs), _no_backprop
@@ -84,7 +84,7 @@ class JaxShim(Shim):
         rng = {} if self._rng is None else {"rng": None}
         return self._predict(self._leaves, inputs.args, inputs.kwargs, rng)
 
-    def begin_update(self, inputs: ArgsKwargs):
+    def begin_update(self, inputs: ArgsKwargs) -> Tuple[Any, Callable[..., Any]]:
         """The output, and a callback from its gradient to the inputs': `ArgsKwargs`,
         with None for what has no gradient."""
         rng = {}
@@ -104,7 +104,7 @@ class JaxShim(Shim):
 
         return output, backprop
 
-    def finish_update(self, optimizer: Optimizer):
+    def finish_update(self, optimizer: Optimizer) -> None:
         """Hand each array of floats to our optimizer, key (id, path)."""
         if self._grads is None:
             return
@@ -128,7 +128,7 @@ class JaxShim(Shim):
         self._grads = None
 
     @contextmanager
-    def use_params(self, params) -> Iterator[None]:
+    def use_params(self, params: Any) -> Iterator[None]:
         """Parameters replaced for a while, keyed (id, path) or "jax_{id}_{path}"."""
         backup = self._leaves
         replaced = []
@@ -143,7 +143,7 @@ class JaxShim(Shim):
         finally:
             self._leaves = backup
 
-    def copy(self):
+    def copy(self) -> Any:
         """A copy with an id of its own. Arrays of JAX never change: both can use them."""
         copied = type(self)(self._model, self.cfg, self._optimizer, self.params, self._jit)
         copied._rng = self._rng
@@ -154,7 +154,7 @@ class JaxShim(Shim):
         copied.id = self._restored_id(memo)
         return copied
 
-    def to_device(self, device_type: str, device_id: int):
+    def to_device(self, device_type: str, device_id: int) -> None:
         if device_type not in ("cpu", "gpu"):
             raise ValueError(f"Invalid device_type: {device_type}. Try 'cpu' or 'gpu'")
         number = device_id if device_type == "gpu" else 0
@@ -162,13 +162,13 @@ class JaxShim(Shim):
         self._leaves = [compat.jax.device_put(leaf, device) for leaf in self._leaves]
         self._grads = None
 
-    def to_bytes(self):
+    def to_bytes(self) -> bytes:
         """The config and the arrays by their paths, as msgpack. Nothing is pickled, and
         the function is not part of it."""
         arrays = {name: jax2xp(leaf) for name, leaf in zip(self._names, self._leaves)}
         return compat.srsly.msgpack_dumps({"config": self.cfg, "params": arrays})
 
-    def from_bytes(self, bytes_data):
+    def from_bytes(self, bytes_data: bytes) -> Any:
         """Load arrays into parameters of the same structure, else ValueError."""
         message = unpack(bytes_data, "JaxShim", "a shim as to_bytes makes it", "config", "params")
         arrays = message["params"]

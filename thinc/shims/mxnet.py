@@ -5,7 +5,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 from math import prod
-from typing import TYPE_CHECKING, Any, Iterator, List
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Tuple
 
 from .. import compat
 from ..optimizers import Optimizer
@@ -32,7 +32,7 @@ class MXNetShim(Shim):
     (5, 4)
     """
 
-    def __call__(self, inputs, is_train):
+    def __call__(self, inputs: Any, is_train: bool) -> Tuple[Any, Callable[..., Any]]:
         if is_train:
             return self.begin_update(inputs)
         return self.predict(inputs), _no_backprop
@@ -45,7 +45,7 @@ class MXNetShim(Shim):
                 return self._model(*inputs.args, **inputs.kwargs)
         return self._model(*inputs.args, **inputs.kwargs)  # half the overhead
 
-    def begin_update(self, inputs: ArgsKwargs):
+    def begin_update(self, inputs: ArgsKwargs) -> Tuple[Any, Callable[..., Any]]:
         """The output, and a callback that turns the `ArgsKwargs` of
         mxnet.autograd.backward into the gradients of the inputs."""
         autograd = compat.mxnet.autograd
@@ -61,7 +61,7 @@ class MXNetShim(Shim):
 
         return output, backprop
 
-    def finish_update(self, optimizer: Optimizer):
+    def finish_update(self, optimizer: Optimizer) -> None:
         """One call of our optimizer for the vector of all parameters."""
         parameters = self._trained()
         if not parameters:
@@ -78,7 +78,7 @@ class MXNetShim(Shim):
             parameter.zero_grad()
 
     @contextmanager
-    def use_params(self, params) -> Iterator[None]:
+    def use_params(self, params: Any) -> Iterator[None]:
         """All parameters replaced for a while, if `params` has the vector (id,
         "mxnet-shim"), as our optimizers' averages do."""
         vector = params.get((self.id, "mxnet-shim"))
@@ -115,7 +115,7 @@ class MXNetShim(Shim):
             parameter.set_data(xp2mxnet(part).as_in_context(ctx))
             start = stop
 
-    def copy(self, ctx: "mx.context.Context" = None):  # type: ignore[assignment]  # the interface's signature
+    def copy(self, ctx: "mx.context.Context" = None) -> Any:  # type: ignore[assignment]  # the interface's signature
         """A copy with an id of its own, on another device if one is given."""
         if ctx is None:
             ctx = compat.mxnet.current_context()
@@ -126,7 +126,7 @@ class MXNetShim(Shim):
         _load_parameters(copied._model, _parameter_bytes(self._model), ctx)
         return copied
 
-    def to_device(self, device_type: str, device_id: int):
+    def to_device(self, device_type: str, device_id: int) -> None:
         if device_type == "cpu":
             ctx = compat.mxnet.cpu()
         elif device_type == "gpu":
@@ -135,11 +135,11 @@ class MXNetShim(Shim):
             raise ValueError(f"Unexpected device_type: {device_type}. Try 'cpu' or 'gpu'.")
         self._model.collect_params().reset_ctx(ctx)
 
-    def to_bytes(self):
+    def to_bytes(self) -> bytes:
         """The config and the block's parameter file, as msgpack."""
         return compat.srsly.msgpack_dumps({"config": self.cfg, "state": _parameter_bytes(self._model)})
 
-    def from_bytes(self, bytes_data):
+    def from_bytes(self, bytes_data: bytes) -> Any:
         message = unpack(bytes_data, "MXNetShim", "a block as to_bytes makes it", "config", "state")
         ctx = compat.mxnet.current_context()
         before = _parameter_bytes(self._model)

@@ -1,7 +1,7 @@
 """`OnnxShim`: an ONNX graph, run by ONNX Runtime, as part of a model."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy
 
@@ -33,11 +33,11 @@ class OnnxShim(Shim):
     def __init__(
         self,
         model: Union[str, Path, bytes, None],
-        config=None,
+        config: Any = None,
         optimizer: Any = None,
         providers: Optional[Sequence[Any]] = None,
         session_options: Any = None,
-    ):
+    ) -> None:
         assert_onnxruntime_installed()
         data = Path(model).read_bytes() if isinstance(model, (str, Path)) else model
         super().__init__(data, config, optimizer)
@@ -54,7 +54,7 @@ class OnnxShim(Shim):
         self._inputs: List[Any] = session.get_inputs()
         self._model, self._session = data, session
 
-    def __call__(self, inputs, is_train: bool):
+    def __call__(self, inputs: Any, is_train: bool) -> Tuple[Any, Callable[..., Any]]:
         return self.predict(inputs), _no_backprop
 
     def predict(self, inputs: ArgsKwargs) -> Any:
@@ -79,10 +79,10 @@ class OnnxShim(Shim):
             raise ValueError(f"OnnxWrapper: the graph has the inputs {names}; missing are {missing}, unknown {unknown}")
         return {node.name: _fit(node, given[node.name]) for node in self._inputs}
 
-    def finish_update(self, optimizer: Optimizer):
+    def finish_update(self, optimizer: Optimizer) -> None:
         """Nothing: the graph is constant."""
 
-    def copy(self):
+    def copy(self) -> Any:
         """A copy with an id of its own. The graph never changes: both can use it."""
         copied = type(self)(None, self.cfg, self._optimizer, self._providers, self._session_options)
         if self._session is not None:
@@ -95,7 +95,7 @@ class OnnxShim(Shim):
         copied.id = self._restored_id(memo)
         return copied
 
-    def to_device(self, device_type: str, device_id: int):
+    def to_device(self, device_type: str, device_id: int) -> None:
         """Run on a device from now on, if ONNX Runtime was built for it."""
         if device_type == "cpu":
             providers: List[Any] = ["CPUExecutionProvider"]
@@ -113,11 +113,11 @@ class OnnxShim(Shim):
                 self._providers = before
                 raise
 
-    def to_bytes(self):
+    def to_bytes(self) -> bytes:
         """The config and the graph, as msgpack."""
         return compat.srsly.msgpack_dumps({"config": self.cfg, "model": self._model})
 
-    def from_bytes(self, bytes_data):
+    def from_bytes(self, bytes_data: bytes) -> Any:
         message = unpack(bytes_data, "OnnxShim", "a graph as to_bytes makes it", "config", "model")
         if message["model"] is not None:
             try:

@@ -6,7 +6,7 @@ import threading
 import weakref
 from collections import deque
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterator, Optional, Tuple
 
 from .. import compat
 from ..backends import CupyOps, context_pools, get_current_ops, set_gpu_allocator
@@ -96,14 +96,14 @@ class PyTorchShim(Shim):
     def __init__(
         self,
         model: Any,
-        config=None,
+        config: Any = None,
         optimizer: Any = None,
         mixed_precision: bool = False,
         grad_scaler: Optional[PyTorchGradScaler] = None,
         device: Optional["torch.device"] = None,
         serialize_model: Optional[Callable[[Any], bytes]] = None,
         deserialize_model: Optional[Callable[[Any, bytes, "torch.device"], Any]] = None,
-    ):
+    ) -> None:
         assert_pytorch_installed()
         super().__init__(model, config, optimizer)
         device = device if device is not None else get_torch_default_device()
@@ -119,13 +119,13 @@ class PyTorchShim(Shim):
             set_gpu_allocator("pytorch")
             compat.cupy.get_default_memory_pool().free_all_blocks()
 
-    def __call__(self, inputs, is_train):
+    def __call__(self, inputs: Any, is_train: bool) -> Tuple[Any, Callable[..., Any]]:
         if is_train:
             return self.begin_update(inputs)
         return self.predict(inputs), _no_backprop
 
     @property
-    def device(self):
+    def device(self) -> "torch.device":
         """Where the module's first parameter is; without any, the default device."""
         parameter = next(self._model.parameters(), None)
         return get_torch_default_device() if parameter is None else parameter.device
@@ -143,7 +143,7 @@ class PyTorchShim(Shim):
         with self._in_mode(False), compat.torch.no_grad(), self._autocast():
             return self._model(*inputs.args, **inputs.kwargs)
 
-    def begin_update(self, inputs: ArgsKwargs):
+    def begin_update(self, inputs: ArgsKwargs) -> Tuple[Any, Callable[..., Any]]:
         """The output, and a callback that turns the `ArgsKwargs` of
         torch.autograd.backward into the gradients of the inputs.
 
@@ -199,7 +199,7 @@ class PyTorchShim(Shim):
             return contextlib.nullcontext()
         return compat.torch.amp.autocast("cuda", enabled=True)
 
-    def finish_update(self, optimizer: Optimizer):
+    def finish_update(self, optimizer: Optimizer) -> None:
         """Hand each parameter with a gradient to our optimizer, key (id, name)."""
         for name, parameter in self._model.named_parameters():
             grad = parameter.grad
@@ -223,7 +223,7 @@ class PyTorchShim(Shim):
             parameter.grad = None
 
     @contextlib.contextmanager
-    def use_params(self, params) -> Iterator[None]:
+    def use_params(self, params: Any) -> Iterator[None]:
         """Parameters replaced for a while.
 
         Keys are (id, name), as in the averages of our optimizers, or
@@ -268,7 +268,7 @@ class PyTorchShim(Shim):
                     replaced[key[1]] = value
         return replaced
 
-    def to_device(self, device_type: str, device_id: int):
+    def to_device(self, device_type: str, device_id: int) -> None:
         if device_type == "cpu":
             self._model.cpu()
         elif device_type == "gpu":
@@ -277,11 +277,11 @@ class PyTorchShim(Shim):
             raise ValueError(f"Invalid device_type: {device_type}. Try 'cpu' or 'gpu'")
         self._grad_scaler.to_(self.device)
 
-    def to_bytes(self):
+    def to_bytes(self) -> bytes:
         """The config and the state dict, as msgpack."""
         return compat.srsly.msgpack_dumps({"config": self.cfg, "state": self._serialize_model(self._model)})
 
-    def from_bytes(self, bytes_data):
+    def from_bytes(self, bytes_data: bytes) -> Any:
         device = get_torch_default_device()
         message = unpack(bytes_data, type(self).__name__, "a shim as to_bytes makes it", "config", "state")
         self._model = self._deserialize_model(self._model, message["state"], device)

@@ -40,11 +40,11 @@ class PyTorchGradScaler:
         self._growth_tracker = 0
         self._found_inf = False
 
-    def to_(self, device):
+    def to_(self, device: Any) -> None:
         """Move the state to a device. It is numbers on the host, so there is nothing to do."""
 
     def scale(
-        self, tensors: Union["torch.Tensor", Iterable["torch.Tensor"]], inplace=False
+        self, tensors: Union["torch.Tensor", Iterable["torch.Tensor"]], inplace: bool = False
     ) -> Union["torch.Tensor", List["torch.Tensor"]]:
         """The tensors times the scale: one for one, a list for several."""
         if not self._enabled:
@@ -68,7 +68,7 @@ class PyTorchGradScaler:
             )
         return tensor.mul_(self._scale) if inplace else tensor * self._scale
 
-    def unscale(self, tensors):
+    def unscale(self, tensors: Any) -> bool:
         """Divide by the scale in place; returns whether any entry is inf or NaN."""
         if not self._enabled:
             return False
@@ -84,7 +84,7 @@ class PyTorchGradScaler:
                 self._found_inf = True
         return self._found_inf
 
-    def update(self):
+    def update(self) -> None:
         """Adapt the scale after an update, and forget the overflow."""
         if not self._enabled:
             return
@@ -99,7 +99,7 @@ class PyTorchGradScaler:
         self._found_inf = False
 
     @property
-    def found_inf(self):
+    def found_inf(self) -> bool:
         """Whether the last `unscale` met an overflow."""
         return self._found_inf
 

@@ -31,13 +31,13 @@ class Shim:
     _model: Any
     _optimizer: Optional[Any]
 
-    def __init__(self, model: Any, config=None, optimizer: Any = None):
+    def __init__(self, model: Any, config: Any = None, optimizer: Any = None) -> None:
         self.id = _next_id()
         self.cfg = dict(config) if config is not None else {}
         self._model = model
         self._optimizer = optimizer
 
-    def __call__(self, inputs, is_train: bool) -> Tuple[Any, Callable[..., Any]]:
+    def __call__(self, inputs: Any, is_train: bool) -> Tuple[Any, Callable[..., Any]]:
         """The output, and the callback that turns its gradient into the inputs'."""
         raise NotImplementedError(f"{type(self).__name__} does not implement __call__")
 
@@ -68,7 +68,7 @@ class Shim:
         """
         return self(fwd_args, is_train=True)
 
-    def finish_update(self, optimizer):
+    def finish_update(self, optimizer: Any) -> None:
         """Update the parameters with the gradients collected so far.
 
         optimizer: that updates them.
@@ -91,7 +91,7 @@ class Shim:
         """
 
     @contextmanager
-    def use_params(self, params) -> Iterator[None]:
+    def use_params(self, params: Any) -> Iterator[None]:
         """Parameters replaced for a while; nothing here.
 
         params: by key.
@@ -101,7 +101,7 @@ class Shim:
         """
         yield
 
-    def copy(self):
+    def copy(self) -> Any:
         """A deep copy. It has an id of its own, as all copies: optimizers keep state by id.
 
         >>> shim = Shim({})
@@ -121,7 +121,7 @@ class Shim:
         self.__dict__.update(state)
         self.id = _identity.restored(state["id"]).claim(_next_id)
 
-    def to_device(self, device_type: str, device_id: int):
+    def to_device(self, device_type: str, device_id: int) -> None:
         """Move the parameters.
 
         device_type: "cpu" or "gpu".  device_id: which one.
@@ -134,7 +134,7 @@ class Shim:
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement to_device")
 
-    def to_disk(self, path: Union[str, Path]):
+    def to_disk(self, path: Union[str, Path]) -> None:
         """Write `to_bytes()` to a file: a name, or anything with open("wb").
 
         path: of the file.
@@ -170,7 +170,7 @@ class Shim:
         with source.open("rb") as file:
             return self.from_bytes(file.read())
 
-    def to_bytes(self):
+    def to_bytes(self) -> bytes:
         """All that was learned, in a form that `from_bytes` reads.
 
         >>> class Scaled(Shim):
@@ -184,7 +184,7 @@ class Shim:
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement to_bytes")
 
-    def from_bytes(self, data) -> "Shim":
+    def from_bytes(self, data: bytes) -> Any:
         """Load what `to_bytes` gave; returns self.
 
         data: the bytes.

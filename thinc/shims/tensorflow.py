@@ -4,7 +4,7 @@ import contextlib
 import copy
 import os
 import tempfile
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import catalogue
 
@@ -27,7 +27,7 @@ keras_model_fns = catalogue.create("thinc", "keras", entry_points=True)
 _BUILT_IN = {"keras", "tf_keras", "tensorflow"}
 
 
-def maybe_handshake_model(keras_model):
+def maybe_handshake_model(keras_model: Any) -> Any:
     """The model, ready to be run and saved.
 
     Keras's own kinds of model are returned as they are. A subclass written by a user
@@ -76,25 +76,25 @@ class TensorFlowShim(Shim):
 
     gradients: Optional[List[Any]]
 
-    def __init__(self, model: Any, config=None, optimizer: Any = None):
+    def __init__(self, model: Any, config: Any = None, optimizer: Any = None) -> None:
         super().__init__(model, config, optimizer)
         self.gradients = None
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines: List[str] = []
         self._model.summary(print_fn=lambda line, **_: lines.append(line))
         return "\n".join(lines)
 
-    def __call__(self, X: ArgsKwargs, is_train: bool):
+    def __call__(self, X: ArgsKwargs, is_train: bool) -> Tuple[Any, Callable[..., Any]]:
         if is_train:
             return self.begin_update(X)
         return self.predict(X)
 
-    def predict(self, X: ArgsKwargs):
+    def predict(self, X: ArgsKwargs) -> Any:
         """The model's output in inference mode."""
         return self._run(X, training=False)
 
-    def begin_update(self, X: ArgsKwargs):
+    def begin_update(self, X: ArgsKwargs) -> Tuple[Any, Callable[..., Any]]:
         """The output, and a callback from its gradient to `ArgsKwargs` of the inputs'."""
         tf = compat.tensorflow
         watched = list(iterate_recursive(_is_float_tensor, X))
@@ -140,7 +140,7 @@ class TensorFlowShim(Shim):
             for total, grad in zip(self.gradients, dense):
                 total.assign_add(grad)
 
-    def finish_update(self, optimizer: Optimizer):
+    def finish_update(self, optimizer: Optimizer) -> None:
         if self.gradients is None:
             raise ValueError(
                 "There are no gradients for optimization. Be sure to call begin_update before calling finish_update."
@@ -168,7 +168,7 @@ class TensorFlowShim(Shim):
         self.gradients = None
 
     @contextlib.contextmanager
-    def use_params(self, params) -> Iterator[None]:
+    def use_params(self, params: Any) -> Iterator[None]:
         """Weights replaced for a while.
 
         Keys are "tensorflow_{id}_{weight}", with the path or the number of the weight,
@@ -210,7 +210,7 @@ class TensorFlowShim(Shim):
                     start += size
         return replaced
 
-    def copy(self):
+    def copy(self) -> Any:
         """A copy of architecture and weights, with an id of its own."""
         copied = copy.copy(self)
         copied.cfg = copy.deepcopy(self.cfg)
@@ -218,7 +218,7 @@ class TensorFlowShim(Shim):
         copied._model = _remake(self._model)
         return copied
 
-    def to_device(self, device_type: str, device_id: int):
+    def to_device(self, device_type: str, device_id: int) -> None:
         if device_type not in ("cpu", "gpu"):
             raise ValueError(f"Unexpected device_type: {device_type}. Try 'cpu' or 'gpu'.")
         if device_type == "cpu" and not compat.has_tensorflow_gpu:
@@ -227,7 +227,7 @@ class TensorFlowShim(Shim):
         with compat.tensorflow.device(name):
             self._model = _remake(self._model)
 
-    def to_bytes(self):
+    def to_bytes(self) -> Any:
         """msgpack of the architecture and the weights.
 
         For a model decorated with keras_subclass: its name in `keras_model_fns`, and
@@ -237,7 +237,7 @@ class TensorFlowShim(Shim):
             return self._model.catalogue_name, self._model.get_weights()
         return compat.srsly.msgpack_dumps({"config": self._model.to_json(), "weights": self._model.get_weights()})
 
-    def from_bytes(self, data):
+    def from_bytes(self, data: bytes) -> Any:
         if isinstance(data, bytes):
             self._model = _from_bytes(self._model, data)
         else:

@@ -30,12 +30,12 @@ class TorchExportShim(PyTorchShim):
     def __init__(
         self,
         program: Optional["torch.export.ExportedProgram"],
-        config=None,
+        config: Any = None,
         optimizer: Any = None,
         mixed_precision: bool = False,
         grad_scaler: Optional[PyTorchGradScaler] = None,
         device: Optional["torch.device"] = None,
-    ):
+    ) -> None:
         assert_pytorch_installed()
         if program is not None and not _is_program(program):
             raise ValueError(
@@ -51,7 +51,7 @@ class TorchExportShim(PyTorchShim):
     def _in_mode(self, training: bool) -> Any:
         return contextlib.nullcontext()  # a program has no modes, and its module refuses to be switched
 
-    def copy(self):
+    def copy(self) -> Any:
         """A copy with parameters and an id of its own."""
         copied = type(self)(
             None if self._program is None else _load(_save(self._program)),
@@ -63,11 +63,11 @@ class TorchExportShim(PyTorchShim):
             copied._model.to(self.device)
         return copied
 
-    def to_bytes(self):
+    def to_bytes(self) -> bytes:
         """The config and the program with its parameters, as msgpack."""
         return compat.srsly.msgpack_dumps({"config": self.cfg, "program": _save(self._program)})
 
-    def from_bytes(self, bytes_data):
+    def from_bytes(self, bytes_data: bytes) -> Any:
         device = get_torch_default_device()
         message = unpack(bytes_data, "TorchExportShim", "a program as to_bytes makes it", "config", "program")
         try:

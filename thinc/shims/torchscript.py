@@ -26,12 +26,12 @@ class TorchScriptShim(PyTorchShim):
     def __init__(
         self,
         model: Optional["torch.jit.ScriptModule"],
-        config=None,
+        config: Any = None,
         optimizer: Any = None,
         mixed_precision: bool = False,
         grad_scaler: Optional[PyTorchGradScaler] = None,
         device: Optional["torch.device"] = None,
-    ):
+    ) -> None:
         assert_pytorch_installed()
         if model is not None and not isinstance(model, compat.torch.jit.ScriptModule):
             raise ValueError(
@@ -40,12 +40,12 @@ class TorchScriptShim(PyTorchShim):
             )
         super().__init__(model, config, optimizer, mixed_precision, grad_scaler, device)
 
-    def to_bytes(self):
+    def to_bytes(self) -> bytes:
         buffer = BytesIO()
         compat.torch.jit.save(self._model, buffer)
         return compat.srsly.msgpack_dumps({"config": self.cfg, "model": buffer.getvalue()})
 
-    def from_bytes(self, bytes_data):
+    def from_bytes(self, bytes_data: bytes) -> Any:
         device = get_torch_default_device()
         message = unpack(bytes_data, "TorchScriptShim", "a module as to_bytes makes it", "config", "model")
         # torch.jit.load does not map to Metal: by way of the CPU.
