@@ -30,7 +30,7 @@ from .util import write_atomically
 __all__ = ["ADAM_DEFAULTS", "Adam", "Optimizer", "RAdam", "SGD", "SGD_DEFAULTS"]
 
 KeyT = Tuple[int, str]
-FloatOrSeq = Union[float, List[float], Generator, Schedule]
+FloatOrSeq = Union[float, List[float], Generator, Schedule[Any]]
 IntOrSeq = Union[int, List[int], Generator]
 
 SGD_DEFAULTS: Dict[str, Union[float, bool, int]] = {"L2": 0.0, "L2_is_weight_decay": True, "grad_clip": 1.0}

@@ -118,8 +118,10 @@ XY_YZ_OutT = TypeVar("XY_YZ_OutT")
 XY_XY_OutT = TypeVar("XY_XY_OutT")
 
 DeviceTypes = Literal["cpu", "gpu", "tpu"]
-# (two modules, named for the reader: no type checker can use this)
-Xp = Union["numpy", "cupy"]  # type: ignore  # noqa: F821
+if TYPE_CHECKING:
+    Xp = Any
+else:
+    Xp = Union["numpy", "cupy"]  # two modules, named for the reader  # noqa: F821
 Batchable = Union["Pairs", "Ragged", "Padded", "ArrayXd", List, Tuple]
 
 _DIn = TypeVar("_DIn")
@@ -189,7 +191,7 @@ def get_array_module(obj: Any) -> Any:
     return numpy if cupy is None else cupy.get_array_module(obj)
 
 
-class Generator(Iterator):
+class Generator(Iterator[Any]):
     """Annotation of arguments that take a schedule or another iterable of values."""
 
     @classmethod

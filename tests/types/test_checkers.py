@@ -28,7 +28,16 @@ CHECKERS = ["mypy", "mypy with the plugin", "pyright"]
 
 
 def run_mypy(folder, *options):
-    command = [sys.executable, "-m", "mypy", "--python-executable", CHECKED, "--cache-dir", str(folder / "cache")]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--python-executable",
+        CHECKED,
+        "--cache-dir",
+        str(folder / "cache"),
+    ]
     result = subprocess.run(
         [*command, *options, *(f"{name}.py" for name in PROGRAMS)], cwd=folder, capture_output=True, text=True
     )

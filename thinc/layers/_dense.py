@@ -30,7 +30,7 @@ def dense(
     dropout: Optional[float] = None,
     normalize: bool = False,
     *,
-    init: Optional[Callable] = None,
+    init: Optional[Callable[..., Any]] = None,
     attrs: Dict[str, Any] = {},
 ) -> Model[Floats2d, Floats2d]:
     """A model with W (nO, nI) and b (nO,), and what `with_extras` puts behind it."""

@@ -29,7 +29,7 @@ def Embed(
     nV: Optional[int] = None,
     *,
     column: None = None,
-    initializer: Optional[Callable] = None,
+    initializer: Optional[Callable[..., Any]] = None,
     dropout: Optional[float] = None,
 ) -> Model[Ints1d, OutT]: ...
 @overload
@@ -38,7 +38,7 @@ def Embed(
     nV: Optional[int] = None,
     *,
     column: int,
-    initializer: Optional[Callable] = None,
+    initializer: Optional[Callable[..., Any]] = None,
     dropout: Optional[float] = None,
 ) -> Model[Ints2d, OutT]: ...
 @registry.layers("Embed.v1")
@@ -47,7 +47,7 @@ def Embed(
     nV: Optional[int] = None,
     *,
     column: Optional[int] = None,
-    initializer: Optional[Callable] = None,
+    initializer: Optional[Callable[..., Any]] = None,
     dropout: Optional[float] = None,
 ) -> Model[Any, OutT]:
     """One row of a table per id, Y = E[ids].  ids (N,) -> Y (N, nO); E (nV, nO).

@@ -1,4 +1,4 @@
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from ..config import registry
 from ..initializers import he_normal_init
@@ -17,8 +17,8 @@ def HardSwishMobilenet(
     nO: Optional[int] = None,
     nI: Optional[int] = None,
     *,
-    init_W: Optional[Callable] = None,
-    init_b: Optional[Callable] = None,
+    init_W: Optional[Callable[..., Any]] = None,
+    init_b: Optional[Callable[..., Any]] = None,
     dropout: Optional[float] = None,
     normalize: bool = False,
 ) -> Model[Floats2d, Floats2d]:

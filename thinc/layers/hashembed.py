@@ -28,7 +28,7 @@ def HashEmbed(
     *,
     seed: Optional[int] = None,
     column: None = None,
-    initializer: Optional[Callable] = None,
+    initializer: Optional[Callable[..., Any]] = None,
     dropout: Optional[float] = None,
 ) -> Model[Ints1d, OutT]: ...
 @overload
@@ -38,7 +38,7 @@ def HashEmbed(
     *,
     seed: Optional[int] = None,
     column: int,
-    initializer: Optional[Callable] = None,
+    initializer: Optional[Callable[..., Any]] = None,
     dropout: Optional[float] = None,
 ) -> Model[Ints2d, OutT]: ...
 @registry.layers("HashEmbed.v1")
@@ -48,7 +48,7 @@ def HashEmbed(
     *,
     seed: Optional[int] = None,
     column: Optional[int] = None,
-    initializer: Optional[Callable] = None,
+    initializer: Optional[Callable[..., Any]] = None,
     dropout: Optional[float] = None,
 ) -> Model[Any, OutT]:
     """The sum of four rows of a table, picked by hashing the id.

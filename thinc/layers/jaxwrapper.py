@@ -18,8 +18,8 @@ from ._frameworks import as_arguments, back, forward, wrapper
 def JaxWrapper(
     apply_fn: Callable,
     params: Any,
-    convert_inputs: Optional[Callable] = None,
-    convert_outputs: Optional[Callable] = None,
+    convert_inputs: Optional[Callable[..., Any]] = None,
+    convert_outputs: Optional[Callable[..., Any]] = None,
     *,
     jit: bool = True,
     seed: Optional[int] = None,

@@ -1,4 +1,4 @@
-from typing import Callable, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 from ..config import registry
 from ..initializers import glorot_uniform_init
@@ -19,8 +19,8 @@ def Linear(
     nO: Optional[int] = None,
     nI: Optional[int] = None,
     *,
-    init_W: Optional[Callable] = None,
-    init_b: Optional[Callable] = None,
+    init_W: Optional[Callable[..., Any]] = None,
+    init_b: Optional[Callable[..., Any]] = None,
 ) -> Model[InT, OutT]:
     """Y = X W^T + b.  X (B, nI) -> Y (B, nO).
 

@@ -27,8 +27,8 @@ def LSTM(
     bi: bool = False,
     depth: int = 1,
     dropout: float = 0.0,
-    init_W: Optional[Callable] = None,
-    init_b: Optional[Callable] = None,
+    init_W: Optional[Callable[..., Any]] = None,
+    init_b: Optional[Callable[..., Any]] = None,
 ) -> Model[Padded, Padded]:
     """Long short-term memory over each sequence.
 

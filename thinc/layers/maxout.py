@@ -27,8 +27,8 @@ def Maxout(
     nI: Optional[int] = None,
     nP: Optional[int] = 3,
     *,
-    init_W: Optional[Callable] = None,
-    init_b: Optional[Callable] = None,
+    init_W: Optional[Callable[..., Any]] = None,
+    init_b: Optional[Callable[..., Any]] = None,
     dropout: Optional[float] = None,
     normalize: bool = False,
 ) -> Model[InT, OutT]:

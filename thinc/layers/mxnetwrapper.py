@@ -13,8 +13,8 @@ from ._frameworks import as_arguments, back, forward, wrapper
 @registry.layers("MXNetWrapper.v1")
 def MXNetWrapper(
     mxnet_model: Any,
-    convert_inputs: Optional[Callable] = None,
-    convert_outputs: Optional[Callable] = None,
+    convert_inputs: Optional[Callable[..., Any]] = None,
+    convert_outputs: Optional[Callable[..., Any]] = None,
     model_class: Type[Model] = Model,
     model_name: str = "mxnet",
 ) -> Model[Any, Any]:

@@ -12,8 +12,8 @@ from ._frameworks import as_arguments, wrapper
 
 def OnnxWrapper(
     path_or_bytes: Union[str, Path, bytes, None] = None,
-    convert_inputs: Optional[Callable] = None,
-    convert_outputs: Optional[Callable] = None,
+    convert_inputs: Optional[Callable[..., Any]] = None,
+    convert_outputs: Optional[Callable[..., Any]] = None,
     *,
     providers: Optional[Sequence[Any]] = None,
     session_options: Any = None,

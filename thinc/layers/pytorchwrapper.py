@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @registry.layers("PyTorchRNNWrapper.v1")
 def PyTorchRNNWrapper(
-    pytorch_model: Any, convert_inputs: Optional[Callable] = None, convert_outputs: Optional[Callable] = None
+    pytorch_model: Any, convert_inputs: Optional[Callable[..., Any]] = None, convert_outputs: Optional[Callable] = None
 ) -> Model[Padded, Padded]:
     """A recurrent torch module.  Padded -> Padded.
 
@@ -42,7 +42,7 @@ def PyTorchRNNWrapper(
 
 @registry.layers("PyTorchWrapper.v1")
 def PyTorchWrapper(
-    pytorch_model: Any, convert_inputs: Optional[Callable] = None, convert_outputs: Optional[Callable] = None
+    pytorch_model: Any, convert_inputs: Optional[Callable[..., Any]] = None, convert_outputs: Optional[Callable] = None
 ) -> Model[Any, Any]:
     """A torch module as a layer; its parameters are updated by our optimizers.
 
@@ -68,8 +68,8 @@ def PyTorchWrapper(
 @registry.layers("PyTorchWrapper.v2")
 def PyTorchWrapper_v2(
     pytorch_model: Any,
-    convert_inputs: Optional[Callable] = None,
-    convert_outputs: Optional[Callable] = None,
+    convert_inputs: Optional[Callable[..., Any]] = None,
+    convert_outputs: Optional[Callable[..., Any]] = None,
     mixed_precision: bool = False,
     grad_scaler: Optional[PyTorchGradScaler] = None,
     device: Optional["torch.device"] = None,
@@ -96,8 +96,8 @@ def PyTorchWrapper_v2(
 @registry.layers("PyTorchWrapper.v3")
 def PyTorchWrapper_v3(
     pytorch_model: "torch.nn.Module",
-    convert_inputs: Optional[Callable] = None,
-    convert_outputs: Optional[Callable] = None,
+    convert_inputs: Optional[Callable[..., Any]] = None,
+    convert_outputs: Optional[Callable[..., Any]] = None,
     mixed_precision: bool = False,
     grad_scaler: Optional[PyTorchGradScaler] = None,
     device: Optional["torch.device"] = None,

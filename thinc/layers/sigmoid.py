@@ -1,4 +1,4 @@
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from ..config import registry
 from ..initializers import zero_init
@@ -17,8 +17,8 @@ def Sigmoid(
     nO: Optional[int] = None,
     nI: Optional[int] = None,
     *,
-    init_W: Optional[Callable] = None,
-    init_b: Optional[Callable] = None,
+    init_W: Optional[Callable[..., Any]] = None,
+    init_b: Optional[Callable[..., Any]] = None,
 ) -> Model[Floats2d, Floats2d]:
     """Dense layer, Y = 1 / (1 + exp(-A)), A = X W^T + b.  X (B, nI) -> Y (B, nO).
 

@@ -1,4 +1,4 @@
-from typing import Callable, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 from ..config import registry
 from ..initializers import zero_init
@@ -20,8 +20,8 @@ def Softmax(
     nO: Optional[int] = None,
     nI: Optional[int] = None,
     *,
-    init_W: Optional[Callable] = None,
-    init_b: Optional[Callable] = None,
+    init_W: Optional[Callable[..., Any]] = None,
+    init_b: Optional[Callable[..., Any]] = None,
 ) -> Model[InT, OutT]:
     """Dense layer, Y = softmax of each row of X W^T + b.  X (B, nI) -> Y (B, nO).
 
@@ -49,8 +49,8 @@ def Softmax_v2(
     nO: Optional[int] = None,
     nI: Optional[int] = None,
     *,
-    init_W: Optional[Callable] = None,
-    init_b: Optional[Callable] = None,
+    init_W: Optional[Callable[..., Any]] = None,
+    init_b: Optional[Callable[..., Any]] = None,
     normalize_outputs: bool = True,
     temperature: float = 1.0,
 ) -> Model[InT, OutT]:

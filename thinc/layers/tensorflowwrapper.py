@@ -80,8 +80,8 @@ def keras_subclass(
 
 def TensorFlowWrapper(
     tensorflow_model: Any,
-    convert_inputs: Optional[Callable] = None,
-    convert_outputs: Optional[Callable] = None,
+    convert_inputs: Optional[Callable[..., Any]] = None,
+    convert_outputs: Optional[Callable[..., Any]] = None,
     optimizer: Optional[Any] = None,
     model_class: Type[Model] = Model,
     model_name: str = "tensorflow",

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def TorchScriptWrapper_v1(
     torchscript_model: Optional["torch.jit.ScriptModule"] = None,
-    convert_inputs: Optional[Callable] = None,
-    convert_outputs: Optional[Callable] = None,
+    convert_inputs: Optional[Callable[..., Any]] = None,
+    convert_outputs: Optional[Callable[..., Any]] = None,
     mixed_precision: bool = False,
     grad_scaler: Optional[PyTorchGradScaler] = None,
     device: Optional["torch.device"] = None,

@@ -112,7 +112,7 @@ class Model(Operators[InT, OutT]):
         name: str,
         forward: Callable,
         *,
-        init: Optional[Callable] = None,
+        init: Optional[Callable[..., Any]] = None,
         dims: Dict[str, Optional[int]] = {},
         params: Mapping[str, Optional[FloatsXd]] = {},
         layers: Sequence["Model"] = [],
@@ -619,7 +619,7 @@ class Model(Operators[InT, OutT]):
                 shim.finish_update(optimizer)
         _update_params(nodes, optimizer)
 
-    def replace_callbacks(self, forward: Callable, *, init: Optional[Callable] = None) -> None:
+    def replace_callbacks(self, forward: Callable, *, init: Optional[Callable[..., Any]] = None) -> None:
         """Set the forward function and the init function (None: there is none).
 
         forward: (model, X, is_train) -> (Y, backprop).  init: (model, X, Y) -> None.

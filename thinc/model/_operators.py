@@ -39,7 +39,7 @@ class Operators(Generic[InT, OutT]):
     _context_operators = context_operators
 
     @classmethod
-    def define_operators(cls, operators: Dict[str, Callable]) -> ContextManager[None]:
+    def define_operators(cls, operators: Dict[str, Callable[..., Any]]) -> ContextManager[None]:
         """Bind operators inside a block: {">>": chain} makes `a >> b` a chain.
 
         A nested block sees only its own. Other threads see none.
