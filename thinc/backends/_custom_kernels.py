@@ -1,18 +1,20 @@
 """The CUDA kernels by the names of the interface, for code that launches them itself.
 
-CupyOps does not come by here. Unlike it these functions check values too (lengths, which piece, indices), for which
-the host waits. X, dY, ... are CuPy arrays of float32 or float64; the launch is num_blocks blocks of threads_per_block.
+Each is the op of CupyOps in a launch of num_blocks blocks of threads_per_block, and an error where no kernel takes the
+arguments. Values are checked too (lengths, which piece, indices), for which the host waits. X, dY, ... are CuPy arrays
+of float32 or float64.
 """
 
 from collections import defaultdict  # noqa: F401  (part of the interface)
 from functools import reduce  # noqa: F401
 from pathlib import Path
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Optional
 
 import numpy
 
 from .. import compat
 from ._kernels import cuda
+from .cupy_ops import CupyOps
 
 PWD = Path(__file__).parent
 KERNELS_SRC = cuda.source()
@@ -28,7 +30,20 @@ KERNELS_LIST += [f"pad<{t}>" for t in ("double", "float", "int", "long long")]
 
 has_cupy_gpu = compat.has_cupy_gpu
 cupy = compat.cupy if has_cupy_gpu else None
-KERNELS = cupy.RawModule(code=KERNELS_SRC, options=cuda.OPTIONS) if cupy else None
+KERNELS = cuda.module() if has_cupy_gpu else None
+
+
+class _Launch(CupyOps):
+    """Kernels in one launch shape, on arrays like this one."""
+
+    _strict = True
+
+    def __init__(self, array: Any, num_blocks: int, threads_per_block: int):
+        super().__init__()
+        if array.dtype.itemsize == 2:
+            raise AssertionError("CUDA kernel can only handle float32 and float64")
+        self.xp = numpy if isinstance(array, numpy.ndarray) else compat.cupy
+        self._launch = (num_blocks, threads_per_block)
 
 
 class LazyKernel:
@@ -42,15 +57,12 @@ class LazyKernel:
 
     def __init__(self, name: str, *, compile_callback: Optional[Callable] = None):
         self.name = name
-        self._compile_callback = compile_callback
+        self._compile_callback = compile_callback or (lambda: _compiled(_symbol(name)))
         self._kernel: Any = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         if self._kernel is None:
-            if self._compile_callback is not None:
-                self._kernel = self._compile_callback()
-            elif KERNELS is not None:
-                self._kernel = KERNELS.get_function(_symbol(self.name))
+            self._kernel = self._compile_callback()
             if self._kernel is None:
                 raise ValueError(f"couldn't compile Cupy kernel '{self.name}'")
         self._kernel(*args, **kwargs)
@@ -64,9 +76,13 @@ def _symbol(name: str) -> str:
     return f"{name}_{_TYPES[dtype]}"
 
 
+def _compiled(symbol: str) -> Any:
+    return None if KERNELS is None else cuda.get_kernel(symbol)
+
+
 def compile_mmh() -> Any:
     """The kernel that hashes ids; None without a GPU."""
-    return None if KERNELS is None else KERNELS.get_function("hash")
+    return _compiled("hash")
 
 
 hash_data_kernel = LazyKernel("hash_data", compile_callback=compile_mmh)
@@ -82,26 +98,27 @@ for _name in KERNELS_LIST:
 def clipped_linear(
     X, *, inplace=False, slope=1.0, offset=0.0, min_val=0.0, max_val=1.0, threads_per_block=128, num_blocks=128
 ):
-    params = (slope, offset, min_val, max_val)
-    return _forward("clipped_linear", X, params, inplace, (num_blocks, threads_per_block))
+    return _Launch(X, num_blocks, threads_per_block)._forward(
+        "clipped_linear", X, (slope, offset, min_val, max_val), inplace
+    )
 
 
 def dish(X, *, inplace=False, threads_per_block=128, num_blocks=128):
-    return _forward("dish", X, (), inplace, (num_blocks, threads_per_block))
+    return _Launch(X, num_blocks, threads_per_block)._forward("dish", X, (), inplace)
 
 
 def gelu(X, *, inplace=False, threshold=6.0, threads_per_block=128, num_blocks=128):
     """`threshold` is not needed: the formula is right everywhere."""
-    return _forward("gelu", X, (), inplace, (num_blocks, threads_per_block))
+    return _Launch(X, num_blocks, threads_per_block)._forward("gelu", X, (), inplace)
 
 
 def mish(X, *, inplace=False, threshold=5, threads_per_block=128, num_blocks=128):
-    return _forward("mish", X, (threshold,), inplace, (num_blocks, threads_per_block))
+    return _Launch(X, num_blocks, threads_per_block)._forward("mish", X, (threshold,), inplace)
 
 
 def swish(X, *, inplace=False, threshold=17.0, threads_per_block=128, num_blocks=128):
     """`threshold` is not needed: the formula is right everywhere."""
-    return _forward("swish", X, (), inplace, (num_blocks, threads_per_block))
+    return _Launch(X, num_blocks, threads_per_block)._forward("swish", X, (), inplace)
 
 
 def backprop_clipped_linear(
@@ -116,82 +133,55 @@ def backprop_clipped_linear(
     threads_per_block=128,
     num_blocks=128,
 ):
-    params = (slope, offset, min_val, max_val)
-    launch = (num_blocks, threads_per_block)
-    return _backward("clipped_linear", dY, X, None, params, inplace, launch)
+    return _Launch(dY, num_blocks, threads_per_block)._backward(
+        "clipped_linear", dY, X, None, (slope, offset, min_val, max_val), inplace
+    )
 
 
 def backprop_dish(dY, X, *, inplace: bool = False, threads_per_block=128, num_blocks=128):
-    launch = (num_blocks, threads_per_block)
-    return _backward("dish", dY, X, None, (), inplace, launch)
+    return _Launch(dY, num_blocks, threads_per_block)._backward("dish", dY, X, None, (), inplace)
 
 
 def backprop_gelu(dY, X, *, inplace: bool = False, threshold=6.0, threads_per_block=128, num_blocks=128):
-    launch = (num_blocks, threads_per_block)
-    return _backward("gelu", dY, X, None, (), inplace, launch)
+    return _Launch(dY, num_blocks, threads_per_block)._backward("gelu", dY, X, None, (), inplace)
 
 
 def backprop_hard_swish(dY, X, *, inplace: bool = False, threads_per_block=128, num_blocks=128):
-    launch = (num_blocks, threads_per_block)
-    return _backward("hard_swish", dY, X, None, (), inplace, launch)
+    return _Launch(dY, num_blocks, threads_per_block)._backward("hard_swish", dY, X, None, (), inplace)
 
 
 def backprop_hard_swish_mobilenet(dY, X, *, inplace: bool = False, threads_per_block=128, num_blocks=128):
-    launch = (num_blocks, threads_per_block)
-    return _backward("hard_swish_mobilenet", dY, X, None, (), inplace, launch)
+    return _Launch(dY, num_blocks, threads_per_block)._backward("hard_swish_mobilenet", dY, X, None, (), inplace)
 
 
 def backprop_mish(dY, X, *, inplace: bool = False, threshold=5, threads_per_block=128, num_blocks=128):
-    launch = (num_blocks, threads_per_block)
-    return _backward("mish", dY, X, None, (threshold,), inplace, launch)
+    return _Launch(dY, num_blocks, threads_per_block)._backward("mish", dY, X, None, (threshold,), inplace)
 
 
 def backprop_swish(dY, X, Y, *, inplace=False, threshold=17.0, threads_per_block=128, num_blocks=128):
-    launch = (num_blocks, threads_per_block)
-    return _backward("swish", dY, X, Y, (), inplace, launch)
+    return _Launch(dY, num_blocks, threads_per_block)._backward("swish", dY, X, Y, (), inplace)
 
 
 # ---- windows, maxout, padding
 
 
 def seq2col(seq, nW, *, lengths=None, threads_per_block=128, num_blocks=128):
-    suffix, (seq,) = _floats(seq)
-    T, I = seq.shape
-    lengths = check_seq2col_lengths(lengths, T) if lengths is not None else [T]
-    ends = _ends(seq, lengths)
-    Y = _empty(seq, (T, (2 * nW + 1) * I))
-    args = (Y, seq, ends, len(ends), T, I, nW)
-    cuda.run(f"seq2col_{suffix}", num_blocks, threads_per_block, *args)
-    return Y
+    check_seq2col_lengths(lengths, len(seq))
+    return _Launch(seq, num_blocks, threads_per_block).seq2col(seq, nW, lengths=lengths)
 
 
 def backprop_seq2col(dY, nW, *, lengths=None, threads_per_block=128, num_blocks=128):
-    suffix, (dY,) = _floats(dY)
-    T, I = dY.shape[0], dY.shape[1] // (2 * nW + 1)
-    lengths = check_seq2col_lengths(lengths, T) if lengths is not None else [T]
-    ends = _ends(dY, lengths)
-    dX = _empty(dY, (T, I))
-    args = (dX, dY, ends, len(ends), T, I, nW)
-    cuda.run(f"backprop_seq2col_{suffix}", num_blocks, threads_per_block, *args)
-    return dX
+    check_seq2col_lengths(lengths, len(dY))
+    return _Launch(dY, num_blocks, threads_per_block).backprop_seq2col(dY, nW, lengths=lengths)
 
 
 def maxout(X, *, threads_per_block=128, num_blocks=128):
-    suffix, (X,) = _floats(X)
-    N, O, P = X.shape
-    best, which = _empty(X, (N, O)), _empty(X, (N, O), "int32")
-    args = (best, which, X, N * O, P)
-    cuda.run(f"maxout_{suffix}", num_blocks, threads_per_block, *args)
-    return best, which
+    return _Launch(X, num_blocks, threads_per_block).maxout(X)
 
 
 def backprop_maxout(dY, which, P, *, threads_per_block=128, num_blocks=128):
-    suffix, (dY,) = _floats(dY)
-    which = _check_which(which, dY.shape, P)
-    dX = _empty(dY, dY.shape + (P,))
-    args = (dX, dY, which, dY.size, P)
-    cuda.run(f"backprop_maxout_{suffix}", num_blocks, threads_per_block, *args)
-    return dX
+    _check_which("maxout", which, dY.shape, P)
+    return _Launch(dY, num_blocks, threads_per_block).backprop_maxout(dY, which, P)
 
 
 def pad(seqs, round_to=1, *, threads_per_block=128, num_blocks=128):
@@ -201,193 +191,80 @@ def pad(seqs, round_to=1, *, threads_per_block=128, num_blocks=128):
         raise ValueError("Cannot pad empty sequence")
     if len({(seq.dtype, seq.shape[1:]) for seq in seqs}) != 1:
         raise ValueError("Cannot pad sequences of different dtypes or widths")
-    suffix = _PADDED.get(seqs[0].dtype.name)
-    if suffix is None:
-        raise AssertionError("CUDA padding can handle float32, float64, int32 and int64")
-    xp = _array_module(seqs[0])
-    seqs = [xp.ascontiguousarray(seq) for seq in seqs]
-    steps = max(len(seq) for seq in seqs)
-    steps += -steps % round_to
-    Y = _empty(seqs[0], (len(seqs), steps) + seqs[0].shape[1:])
-    pointers = xp.asarray([_pointer(seq) for seq in seqs], dtype="uint64")
-    lengths = xp.asarray([len(seq) for seq in seqs], dtype="int32")
-    width = int(numpy.prod(Y.shape[2:]))
-    args = (Y, pointers, lengths, len(seqs), steps, width)
-    cuda.run(f"pad_{suffix}", num_blocks, threads_per_block, *args)
-    return Y
-
-
-_PADDED = {"float32": "f32", "float64": "f64", "int32": "i32", "int64": "i64"}
+    return _Launch(seqs[0], num_blocks, threads_per_block).pad(seqs, round_to)
 
 
 # ---- reductions
 
 
 def reduce_sum(X, lengths, *, threads_per_block=128, num_blocks=128):
-    return _reduce("reduce_sum", X, lengths, 0, (0,), (num_blocks, threads_per_block))[0]
+    _check_lengths(lengths, len(X), 0)
+    return _Launch(X, num_blocks, threads_per_block).reduce_sum(X, lengths)
 
 
 def reduce_mean(X, lengths, *, threads_per_block=128, num_blocks=128):
-    return _reduce("reduce_sum", X, lengths, 0, (1,), (num_blocks, threads_per_block))[0]
+    _check_lengths(lengths, len(X), 0)
+    return _Launch(X, num_blocks, threads_per_block).reduce_mean(X, lengths)
 
 
 def reduce_max(X, lengths, *, threads_per_block=128, num_blocks=128):
-    return _reduce("reduce_max", X, lengths, 1, (), (num_blocks, threads_per_block))
+    _check_lengths(lengths, len(X), 1)
+    return _Launch(X, num_blocks, threads_per_block).reduce_max(X, lengths)
 
 
 def backprop_reduce_sum(d_sums, lengths, *, threads_per_block=128, num_blocks=128):
-    launch = (num_blocks, threads_per_block)
-    return _backprop_reduce("reduce_sum", (d_sums,), lengths, 0, (0,), launch)
+    _check_lengths(lengths, None, 0)
+    return _Launch(d_sums, num_blocks, threads_per_block).backprop_reduce_sum(d_sums, lengths)
 
 
 def backprop_reduce_mean(d_means, lengths, *, threads_per_block=128, num_blocks=128):
-    launch = (num_blocks, threads_per_block)
-    return _backprop_reduce("reduce_sum", (d_means,), lengths, 0, (1,), launch)
+    _check_lengths(lengths, None, 0)
+    return _Launch(d_means, num_blocks, threads_per_block).backprop_reduce_mean(d_means, lengths)
 
 
 def backprop_reduce_max(d_maxes, which, lengths, *, threads_per_block=128, num_blocks=128):
-    if which.shape != d_maxes.shape:
-        raise _wrong_shape(d_maxes.shape, which.shape)
-    if which.dtype != "int32":
-        raise AssertionError("backprop_reduce_max: which must be int32")
-    bad = (which < 0) | (which >= lengths.reshape((-1, 1)))
-    if bad.any():
-        raise IndexError(f"backprop_reduce_max: index {int(which[bad][0])} is out of range")
-    launch = (num_blocks, threads_per_block)
-    return _backprop_reduce("reduce_max", (d_maxes, which), lengths, 1, (), launch)
+    _check_lengths(lengths, None, 1)
+    _check_which("reduce_max", which, d_maxes.shape, lengths.reshape((-1, 1)))
+    return _Launch(d_maxes, num_blocks, threads_per_block).backprop_reduce_max(d_maxes, which, lengths)
 
 
 # ---- embeddings
 
 
 def gather_add(table, indices, *, threads_per_block=128, num_blocks=128):
-    suffix, (table,) = _floats(table)
-    (V, O), (B, K) = table.shape, indices.shape
-    if ((indices < 0) | (indices >= V)).any():
-        raise IndexError(f"gather_add: an index is out of bounds for a table of {V} rows")
-    indices = _array_module(table).ascontiguousarray(indices, dtype="int32")
-    Y = _empty(table, (B, O))
-    args = (Y, table, indices, V, O, B, K)
-    cuda.run(f"gather_add_{suffix}", num_blocks, threads_per_block, *args)
-    return Y
+    if ((indices < 0) | (indices >= len(table))).any():
+        raise IndexError(f"gather_add: an index is out of bounds for a table of {len(table)} rows")
+    return _Launch(table, num_blocks, threads_per_block).gather_add(table, indices)
 
 
 def hash(ids, seed, *, threads_per_block=128, num_blocks=128):
-    keys = _empty(ids, (len(ids), 4), "uint32")
-    ids = _array_module(ids).ascontiguousarray(ids, dtype="uint64")
-    cuda.run("hash", num_blocks, threads_per_block, keys, ids, seed, len(ids))
-    return keys
+    return _Launch(ids, num_blocks, threads_per_block).hash(ids, seed)
 
 
-# ---- checks and launches
+# ---- checks
 
 
 def check_seq2col_lengths(lengths, B):
-    """The lengths, checked to be int32, at least 0, and to sum to B."""
-    _check_lengths(lengths, B, 0)
+    """The lengths, checked to be int32, at least 0, and to sum to B; None is one sequence."""
+    if lengths is not None:
+        _check_lengths(lengths, B, 0)
     return lengths
 
 
-def _floats(*arrays: Any) -> Tuple[str, Any]:
-    dtype = arrays[0].dtype
-    if dtype not in ("float32", "float64") or any(a.dtype != dtype for a in arrays):
-        raise AssertionError("CUDA kernel can only handle float32 and float64")
-    contiguous = [_array_module(a).ascontiguousarray(a) for a in arrays]
-    return ("f32" if dtype == "float32" else "f64"), contiguous
-
-
-def _forward(name: str, X: Any, params: Tuple, inplace: bool, launch: Tuple) -> Any:
-    suffix, (source,) = _floats(X)
-    Y = source if inplace else _empty(source, source.shape)
-    numbers = [float(p) for p in params] + [0.0] * (4 - len(params))
-    cuda.run(f"{name}_{suffix}", *launch, Y, source, *numbers, source.size)
-    return _given_back(X, Y) if inplace else Y
-
-
-def _backward(name: str, dY: Any, X: Any, Y: Any, params: Tuple, inplace: bool, launch: Tuple) -> Any:
-    saved = [array for array in (X, Y) if array is not None]
-    for array in saved:
-        if array.shape != dY.shape:
-            raise _wrong_shape(dY.shape, array.shape)
-    suffix, (source, *rest) = _floats(dY, *saved)
-    y = rest[1] if Y is not None else None
-    dX = source if inplace else _empty(source, source.shape)
-    numbers = [float(p) for p in params] + [0.0] * (4 - len(params))
-    arrays = (dX, source, rest[0], y)
-    cuda.run(f"backprop_{name}_{suffix}", *launch, *arrays, *numbers, source.size)
-    return _given_back(dY, dX) if inplace else dX
-
-
-def _given_back(array: Any, result: Any) -> Any:
-    """The caller's array; a strided one has been worked on as a copy."""
-    if result is not array:
-        array[...] = result
-    return array
-
-
-def _reduce(name: str, X: Any, lengths: Any, minimum: int, flags: Tuple, launch: Tuple) -> Tuple:
-    suffix, (X,) = _floats(X)
-    T, O = X.shape
-    _check_lengths(lengths, T, minimum)
-    outputs = [_empty(X, (len(lengths), O))]
-    if name == "reduce_max":
-        outputs.append(_empty(X, (len(lengths), O), "int32"))
-    args = (*outputs, X, _ends(X, lengths), len(lengths), O, *flags)
-    cuda.run(f"{name}_{suffix}", *launch, *args)
-    return tuple(outputs)
-
-
-def _backprop_reduce(name: str, arrays: Tuple, lengths: Any, minimum: int, flags: Tuple, launch: Tuple) -> Any:
-    suffix, (d_out,) = _floats(arrays[0])
-    rest = [_array_module(a).ascontiguousarray(a) for a in arrays[1:]]
-    B, O = d_out.shape
-    T = int(lengths.sum())
-    _check_lengths(lengths, T, minimum)
-    if len(lengths) != B:
-        raise _wrong_shape((len(lengths), O), d_out.shape)
-    dX = _empty(d_out, (T, O))
-    args = (dX, d_out, *rest, _ends(d_out, lengths), B, T, O, *flags)
-    cuda.run(f"backprop_{name}_{suffix}", *launch, *args)
-    return dX
-
-
-def _check_lengths(lengths: Any, n_rows: int, minimum: int) -> None:
+def _check_lengths(lengths: Any, n_rows: Optional[int], minimum: int) -> None:
     if lengths.dtype != "int32":
         raise AssertionError("lengths should be encoded as 32-bit integers")
     if (lengths < minimum).any():
         raise ValueError(f"all sequence lengths must be >= {minimum}")
-    if int(lengths.sum()) != n_rows:
+    if n_rows is not None and int(lengths.sum()) != n_rows:
         raise IndexError("lengths must sum up to the batch size")
 
 
-def _check_which(which: Any, shape: Tuple, P: int) -> Any:
+def _check_which(name: str, which: Any, shape: Any, size: Any) -> None:
     if which.dtype != "int32":
-        raise AssertionError("maximum index should be encoded as 32-bit integers")
+        raise AssertionError(f"{name}: which should be encoded as 32-bit integers")
     if which.shape != shape:
-        raise _wrong_shape(shape, which.shape)
-    bad = (which < 0) | (which >= P)
+        raise ValueError(f"array has incorrect shape, expected: {shape}, was: {which.shape}")
+    bad = (which < 0) | (which >= size)
     if bad.any():
-        raise IndexError(f"index {int(which[bad][0])} is out of bounds for maxout with size {P}")
-    return _array_module(which).ascontiguousarray(which)
-
-
-def _wrong_shape(expected: Tuple, got: Tuple) -> ValueError:
-    return ValueError(f"array has incorrect shape, expected: {expected}, was: {got}")
-
-
-def _ends(like: Any, lengths: Any) -> Any:
-    xp = _array_module(like)
-    return xp.cumsum(xp.asarray(lengths), dtype="int64")
-
-
-def _empty(like: Any, shape: Tuple, dtype: Any = None) -> Any:
-    return _array_module(like).empty(shape, dtype=dtype or like.dtype)
-
-
-def _array_module(array: Any) -> Any:
-    return numpy if isinstance(array, numpy.ndarray) else compat.cupy
-
-
-def _pointer(array: Any) -> int:
-    interface = getattr(array, "__cuda_array_interface__", None)
-    return int((interface or array.__array_interface__)["data"][0])
+        raise IndexError(f"index {int(which[bad][0])} is out of bounds for {name} with size {size}")

@@ -17,7 +17,7 @@ The gates of a row are stored unit by unit: (N, O, 4) in the order f, i, o, g.
 
 import math
 import sys
-from typing import Any, List, NamedTuple, Tuple
+from typing import Any, Callable, List, NamedTuple, Tuple
 
 import numpy
 
@@ -51,7 +51,7 @@ class LstmOps:
         >>> Y.shape
         (3, 2)
         """
-        return lstm_forward_training(params, H0, C0, X, size_at_t)
+        return _forward(self._lstm_gates, params, H0, C0, X, size_at_t)
 
     def lstm_forward_inference(
         self, params: Floats1d, H0: Floats3d, C0: Floats3d, X: Floats2d, size_at_t: Ints1d
@@ -87,7 +87,24 @@ class LstmOps:
         >>> dX.shape, d_params.shape == params.shape
         ((3, 3), True)
         """
-        return backprop_lstm(dY, lengths, params, fwd_state)
+        return _backward(self._backprop_lstm_gates, dY, lengths, params, fwd_state)
+
+    # One time step of R sequences, gates gate by gate in A (R, 4 O), unit by unit in G: what a backend has of its own.
+
+    def _lstm_gates(self, A: Any, b: Any, c_prev: Any, G: Any, C: Any, Y: Any) -> None:
+        """Writes G (R, 4 O), C and Y (R, O)."""
+        xp = _array_module(A)
+        f, i, o, g = (A + b).reshape((len(A), 4, -1)).swapaxes(0, 1)
+        f, i, o, g = sigmoid(f), sigmoid(i), sigmoid(o), xp.tanh(g)
+        C[...] = f * c_prev + i * g
+        Y[...] = o * xp.tanh(C)
+        G[...] = xp.stack([f, i, o, g], axis=-1).reshape(G.shape)
+
+    def _backprop_lstm_gates(self, dY: Any, G: Any, C: Any, c_prev: Any, dA: Any, dC: Any) -> None:
+        """Writes dA (R, 4 O); dC (R, O) is that of the cells, and becomes that of the ones before."""
+        dG: Any
+        dG, dC[...] = backprop_lstm_gates(dY, dC, G, C, c_prev)
+        dA[...] = dG.reshape((*dY.shape, 4)).swapaxes(1, 2).reshape(dA.shape)
 
 
 class _Weights(NamedTuple):
@@ -116,6 +133,15 @@ def lstm_forward_training(
     The state holds outputs (depth, D, N, O), activated gates (depth, D, N, 4 * O),
     cells (depth, D, N, O), X, c_init and h_init.
     """
+    return LstmOps().lstm_forward_training(params, c_init, h_init, X, lengths)
+
+
+def backprop_lstm(dY: Floats2d, lengths: Ints1d, params: Floats1d, fwd_state: Tuple) -> Tuple[Floats2d, Floats1d]:
+    """See LstmOps.backprop_lstm."""
+    return LstmOps().backprop_lstm(dY, lengths, params, fwd_state)
+
+
+def _forward(gates: Callable, params: Any, c_init: Any, h_init: Any, X: Any, lengths: Any) -> Tuple[Any, Tuple]:
     xp = _array_module(params)
     if c_init.shape != h_init.shape:
         raise AssertionError(f"lstm: H0 has shape {c_init.shape}, C0 has {h_init.shape}")
@@ -133,26 +159,22 @@ def lstm_forward_training(
     N, nI = inputs.shape
     sizes = _check_sizes(lengths, N)
     weights = split_weights(params, depth, n_dirs, nO, nI)
-    Y = xp.zeros((depth, n_dirs, N, nO), dtype=dtype)
-    G = xp.zeros((depth, n_dirs, N, nO, 4), dtype=dtype)
-    C = xp.zeros((depth, n_dirs, N, nO), dtype=dtype)
+    Y, C = xp.zeros((depth, n_dirs, N, nO), dtype=dtype), xp.zeros((depth, n_dirs, N, nO), dtype=dtype)
+    G = xp.zeros((depth, n_dirs, N, nO * 4), dtype=dtype)
     for layer in range(depth):
         for d in range(n_dirs):
-            _forward(
-                weights[layer][d],
-                c_init[layer, d],
-                h_init[layer, d],
-                inputs,
-                _steps(sizes, d),
-                (Y[layer, d], G[layer, d], C[layer, d]),
-            )
+            W, y, g, c = weights[layer][d], Y[layer, d], G[layer, d], C[layer, d]
+            A = _product(inputs, W.Wx)  # of all steps at once
+            b = (W.bx + W.bh).reshape((-1,))
+            for step in _steps(sizes, d):
+                rows = step.rows
+                a = A[rows] + _product(_before(y, h_init[layer, d], step), W.Wh)
+                gates(a, b, _before(c, c_init[layer, d], step), g[rows], c[rows], y[rows])
         inputs = xp.concatenate(list(Y[layer]), axis=1)
-    G = G.reshape((depth, n_dirs, N, nO * 4))
     return inputs, (Y, G, C, X, c_init, h_init)
 
 
-def backprop_lstm(dY: Floats2d, lengths: Ints1d, params: Floats1d, fwd_state: Tuple) -> Tuple[Floats2d, Floats1d]:
-    """See LstmOps.backprop_lstm."""
+def _backward(backprop_gates: Callable, dY: Any, lengths: Any, params: Any, fwd_state: Tuple) -> Tuple[Any, Any]:
     xp = _array_module(params)
     Y, G, C, X, c_init, h_init = fwd_state
     depth, n_dirs, N, nO = Y.shape
@@ -169,66 +191,31 @@ def backprop_lstm(dY: Floats2d, lengths: Ints1d, params: Floats1d, fwd_state: Tu
         inputs = xp.concatenate(list(Y[layer - 1]), axis=1) if layer else X
         d_inputs = xp.zeros_like(inputs)
         for d in range(n_dirs):
-            d_inputs += _backward(
-                d_out[:, d * nO : (d + 1) * nO],
-                weights[layer][d],
-                d_weights[layer][d],
-                c_init[layer, d],
-                h_init[layer, d],
-                inputs,
-                _steps(sizes, d),
-                (Y[layer, d], G[layer, d], C[layer, d]),
-            )
+            W, dW, y, g, c = weights[layer][d], d_weights[layer][d], Y[layer, d], G[layer, d], C[layer, d]
+            Wh = W.Wh.reshape((4 * nO, nO))
+            dA, h_before = xp.zeros((N, 4 * nO), dtype=dtype), xp.zeros((N, nO), dtype=dtype)
+            # What the later steps say about the hidden states and cells of each sequence.
+            dh = xp.zeros((max(sizes, default=0), nO), dtype=dtype)
+            dc = xp.zeros_like(dh)
+            for step in reversed(_steps(sizes, d)):
+                rows, R = step.rows, step.size
+                h_before[rows] = _before(y, h_init[layer, d], step)
+                c_before = _before(c, c_init[layer, d], step)
+                dy = d_out[rows, d * nO : (d + 1) * nO] + dh[:R]
+                backprop_gates(dy, g[rows], c[rows], c_before, dA[rows], dc[:R])
+                dh[:R] = dA[rows] @ Wh
+            d_inputs += dA @ W.Wx.reshape((4 * nO, -1))
+            dW.Wx[...] = (dA.T @ inputs).reshape(dW.Wx.shape)
+            dW.Wh[...] = (dA.T @ h_before).reshape(dW.Wh.shape)
+            dW.bx[...] = dW.bh[...] = dA.sum(axis=0).reshape(dW.bx.shape)
         d_out = d_inputs
     return d_out, d_params
 
 
-def _forward(W: _Weights, c0: Any, h0: Any, X: Any, steps: List[_Step], state: Tuple) -> None:
-    """Run one layer in one direction, filling state = (Y, G, C)."""
-    xp = _array_module(X)
-    Y, G, C = state
-    for step in steps:
-        c_prev = _before(C, c0, step)
-        h_prev = _before(Y, h0, step)
-        A = _product(X[step.rows], W.Wx) + W.bx + _product(h_prev, W.Wh) + W.bh
-        f, i, o = (sigmoid(A[:, gate]) for gate in range(3))
-        g = xp.tanh(A[:, 3])
-        C[step.rows] = f * c_prev + i * g
-        Y[step.rows] = o * xp.tanh(C[step.rows])
-        G[step.rows] = xp.stack([f, i, o, g], axis=-1)
-
-
 def _product(X: Any, W: Any) -> Any:
-    """X (N, I), W (4, O, I), or of int8 rows -> (N, 4, O)."""
-    xp = _array_module(X)
-    if W.dtype == "int8":
-        return int8_product(xp, X, W.reshape((-1, W.shape[2]))).reshape((len(X), *W.shape[:2]))
-    return xp.tensordot(X, W, axes=(1, 2))
-
-
-def _backward(dY: Any, W: _Weights, dW: _Weights, c0: Any, h0: Any, X: Any, steps: List[_Step], state: Tuple) -> Any:
-    """The gradient of one layer in one direction: adds into dW, returns dX."""
-    xp = _array_module(X)
-    Y, G, C = state
-    dX = xp.zeros_like(X)
-    n_sequences = max((step.size for step in steps), default=0)
-    # What the later steps say about the hidden states and cells of each sequence.
-    dh = xp.zeros((n_sequences, Y.shape[1]), dtype=X.dtype)
-    dc = xp.zeros_like(dh)
-    for step in reversed(steps):
-        rows, n = step.rows, step.size
-        c_prev = _before(C, c0, step)
-        h_prev = _before(Y, h0, step)
-        dG: Any
-        dG, dc[:n] = backprop_lstm_gates(dY[rows] + dh[:n], dc[:n], G[rows], C[rows], c_prev)
-        dA = dG.reshape((n, Y.shape[1], 4))
-        dh[:n] = xp.einsum("nog,goi->ni", dA, W.Wh)
-        dX[rows] = xp.einsum("nog,goi->ni", dA, W.Wx)
-        dW.Wx[...] += xp.einsum("nog,ni->goi", dA, X[rows])
-        dW.Wh[...] += xp.einsum("nog,ni->goi", dA, h_prev)
-        dW.bx[...] += dA.sum(axis=0).T
-        dW.bh[...] += dA.sum(axis=0).T
-    return dX
+    """X (N, I), W (4, O, I) or of int8 rows -> (N, 4 O)."""
+    W = W.reshape((-1, W.shape[2]))
+    return int8_product(_array_module(X), X, W) if W.dtype == "int8" else X @ W.T
 
 
 def backprop_lstm_gates(

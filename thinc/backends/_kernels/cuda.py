@@ -1,12 +1,16 @@
-"""The CUDA kernels: one source from the headers and kernels.cu, compiled by CuPy on the first launch.
+"""The CUDA kernels: one source of all headers and families, compiled by CuPy on the first launch, and how one is run.
 
-CuPy keeps what NVRTC compiled in its cache on the disk. That cache does not see included files, so the headers are
-joined into the source first.
+CuPy keeps what NVRTC compiled in its cache on the disk. That cache does not see included files, so the files are joined
+into the source first.
 """
 
+import functools
+import math
 import re
 from pathlib import Path
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
+
+import numpy
 
 _HERE = Path(__file__).resolve().parent
 # The formulas: beside the package in a source tree, inside it in an installation.
@@ -20,9 +24,49 @@ THREADS = 128
 # Enough to fill any GPU of today; the kernels stride over what is left.
 MAX_BLOCKS = 1 << 15
 
+# What a name ends with: of kernels that compute, of those that read and write 16 bits as well, of those that copy.
+_FLOATS = {"float32": "f32", "float64": "f64"}
+SUFFIXES = {
+    "real": _FLOATS,
+    "stored": {**_FLOATS, "float16": "f16", "bfloat16": "bf16"},
+    "item": {**_FLOATS, "float16": "f16", "bfloat16": "bf16", "int32": "i32", "int64": "i64"},
+}
+_FIXED = {"int": "int32", "i64": "int64", "uint32_t": "uint32", "uint64_t": "uint64", "double": "float64"}
+_DTYPES = {name: numpy.dtype(dtype) for name, dtype in _FIXED.items()}
+
+
+class Unfit(Exception):
+    """No kernel is for these arguments."""
+
+
+class WrongDtype(Unfit, AssertionError):
+    """An array, or its dtype, is not what the head says."""
+
+
+class WrongShape(Unfit, ValueError):
+    """A dimension has another size elsewhere, or is 0 where it must not."""
+
+
+class Array(NamedTuple):
+    """One array of a kernel."""
+
+    type: str
+    dims: List[str]
+    at_least_1: List[str]
+
+
+class Kernel(NamedTuple):
+    """What the head of a kernel says: see kernels.cu."""
+
+    kind: str  # real, stored or item; "" for one of no dtype
+    a_warp_each: bool
+    written: List[Array]
+    read: List[Array]
+    numbers: List[Tuple[str, str]]  # type and name
+
 
 def source() -> str:
-    """The whole source, no file included: headers once, float_kernels.cu for each dtype."""
+    """The whole source, no file included: headers once, the families for each dtype."""
     return _joined(_HERE / "kernels.cu", set())
 
 
@@ -39,6 +83,7 @@ def _joined(path: Path, seen: set) -> str:
     return re.sub(r'^#include "([^"]+)"\n', include, text, flags=re.M)
 
 
+@functools.cache
 def activations() -> Dict[str, int]:
     """THE LIST of activations.hh: name -> number of parameters."""
     text = (_INCLUDE / "activations.hh").read_text(encoding="utf8")
@@ -46,21 +91,40 @@ def activations() -> Dict[str, int]:
     return {name: int(n) for name, n in rows}
 
 
-_kernels: Dict[str, Callable] = {}
-_module: Any = None
+@functools.cache
+def kernels() -> Dict[str, Kernel]:
+    """All kernels by name, as their heads declare them."""
+    text = "".join(path.read_text(encoding="utf8") for path in sorted(_HERE.glob("*.cu"))).replace("\\\n", "")
+    heads = re.findall(r"(WARP_KERNEL\(|KERNEL\(|__global__ void )([\w#]+)\)?\(([^)]+/\*[^)]+)\)", text)
+    found = {name: _declared(start, head) for start, name, head in heads}
+    forward, backward = found.pop("name"), found.pop("backprop_##name")
+    for name in activations():
+        found[name], found[f"backprop_{name}"] = forward, backward
+    return found
 
 
+def _declared(start: str, head: str) -> Kernel:
+    arrays: Dict[str, List[Array]] = {"": [], "const ": []}
+    for const, dtype, dims in re.findall(r"(const )?(\w+) ?\* ?\w+ /\*(.+?)\*/", head):
+        arrays[const].append(Array(dtype, re.findall(r"\w+", dims), re.findall(r"(\w+)\+", dims)))
+    written, read = arrays.values()
+    kinds = [array.type for array in written + read if array.type in SUFFIXES]
+    kind = kinds[0] if kinds else "real" if "KERNEL" in start else ""
+    return Kernel(kind, "WARP" in start, written, read, re.findall(r"(i64|double) (\w+)(?:,|$)", head))
+
+
+@functools.cache
+def module() -> Any:
+    """The compiled source, of which CuPy compiles what is asked for."""
+    import cupy
+
+    return cupy.RawModule(code=source(), options=OPTIONS)
+
+
+@functools.cache
 def get_kernel(name: str) -> Callable:
     """A kernel to be called as kernel(grid, block, arguments)."""
-    global _module
-    kernel = _kernels.get(name)
-    if kernel is None:
-        if _module is None:
-            import cupy
-
-            _module = cupy.RawModule(code=source(), options=OPTIONS)
-        kernel = _kernels[name] = _module.get_function(name)
-    return kernel
+    return module().get_function(name)
 
 
 def blocks_for(n: int, threads: int = THREADS) -> int:
@@ -68,16 +132,74 @@ def blocks_for(n: int, threads: int = THREADS) -> int:
     return max(min(-(-n // threads), MAX_BLOCKS), 1)
 
 
-def launch(name: str, n: int, *args: Any) -> None:
-    """Run a kernel over n elements, on the current stream; the host does not wait.
+def run(xp: Any, name: str, *read: Any, into=(), dtype=None, launch=None, n_threads=None, **sizes: Any) -> Any:
+    """Run a kernel on arrays of module xp, on the current stream; the host does not wait. Returns what it has written.
 
-    Arguments: arrays (None: a null pointer), ints (int64) and floats (double).
+    read: the arrays it reads, None for one that is not there. into: those it writes, if they are not to be new.
+    sizes: numbers, and the dimensions that no array has; a number that is not given is 0. launch: (blocks, threads a
+    block), else by the elements of the first array, or n_threads. Raises Unfit where the head says otherwise.
     """
-    if n > 0:
-        run(name, blocks_for(n), THREADS, *args)
+    kernel = kernels()[name]
+    for declared, array in [*zip(kernel.written, into), *zip(kernel.read, read)]:
+        if array is not None:
+            if not isinstance(array, xp.ndarray):
+                raise WrongDtype(f"{name}: expected an array of {xp.__name__}, got {type(array)}")
+            if declared.type == kernel.kind:
+                dtype = expected = dtype or array.dtype
+            else:
+                expected = _DTYPES[declared.type]
+            if array.dtype != expected:
+                raise WrongDtype(f"{name}: expected an array of {expected}, got one of {array.dtype}")
+            _fit(declared, array.shape, sizes)
+    suffix = _suffix(kernel.kind, dtype)
+    for array in into:
+        if array is not None and not array.flags.c_contiguous:
+            raise WrongShape(f"{name}: what is written in place must be contiguous")
+    outputs = into or [
+        xp.empty(_flat([sizes[dim] for dim in declared.dims]), dtype=_DTYPES.get(declared.type, dtype))
+        for declared in kernel.written
+    ]
+    if n_threads is None:
+        n_threads = math.prod(outputs[0].shape[:-1]) * 32 if kernel.a_warp_each else outputs[0].size
+    if n_threads > 0:
+        arguments = [0 if array is None else array for array in outputs]
+        arguments += [0 if array is None else xp.ascontiguousarray(array) for array in read]
+        for kind, number in kernel.numbers:
+            value = sizes.get(number, 0)
+            value = math.prod(value) if isinstance(value, tuple) else value
+            arguments.append(float(value) if kind == "double" else int(value))
+        blocks, threads = launch or (blocks_for(n_threads, THREADS), THREADS)
+        get_kernel(name + suffix)((blocks,), (threads,), tuple(arguments))
+    return None if into else outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
-def run(name: str, blocks: int, threads: int, *args: Any) -> None:
-    """The same with a given shape; the threads of a block must be a multiple of 32."""
-    values: Tuple[Any, ...] = tuple(0 if arg is None else arg for arg in args)
-    get_kernel(name)((blocks,), (threads,), values)
+def _fit(declared: Array, shape: Tuple[int, ...], sizes: Dict[str, Any]) -> None:
+    """Takes the sizes of new dimensions from an array, and compares those of known ones."""
+    dims = declared.dims
+    got: Sequence[Any] = shape
+    if dims[0] == "n":
+        leading = max(len(shape) - len(dims) + 1, 0)
+        got = (shape[:leading], *shape[leading:])
+    fits = len(got) == len(dims)
+    for dim, size in zip(dims, got):
+        fits = fits and sizes.setdefault(dim, size) == size
+    if not fits:
+        expected = _flat([sizes.get(dim, dim) for dim in dims])
+        raise WrongShape(f"array has incorrect shape, expected: {expected}, was: {shape}")
+    for dim in declared.at_least_1:
+        if sizes[dim] == 0:
+            raise WrongShape(f"expected {dim} of {dims} to be at least 1, got {shape}")
+
+
+def _flat(sizes: List[Any]) -> Tuple[Any, ...]:
+    """A shape; its first part may be several dimensions."""
+    return (*sizes[0], *sizes[1:]) if isinstance(sizes[0], tuple) else tuple(sizes)
+
+
+@functools.cache
+def _suffix(kind: str, dtype: Any) -> str:
+    """What the name of a kernel ends with."""
+    suffixes = SUFFIXES.get(kind, {dtype and dtype.name: ""})
+    if dtype and dtype.name not in suffixes:
+        raise WrongDtype("CUDA kernel can only handle " + " and ".join(suffixes))
+    return "_" + suffixes[dtype.name] if kind else ""

@@ -1,15 +1,18 @@
-// The loops on a GPU, over the formulas of include/thinc. cuda.py joins the headers and this file into one source.
+// The loops on a GPU, over the formulas of include/thinc. cuda.py joins the headers and the families into one source.
 //
-// Every kernel exists for float and double as `name_f32` and `name_f64`, has C linkage, and walks its elements in
-// strides of the whole grid: results do not depend on the shape of a launch, and each element is written by one thread,
-// so that they are the same every time. The two exceptions, which add at places that threads may share, take `lanes`: 1
-// makes them run in order.
+// A kernel's head declares it in Python, too: what it writes, then what it reads (const), each with its shape, then
+// numbers: i64 or double. A dimension has one size in all arrays of a call, "+" is at least 1, and `n` in front stands
+// for any dimensions; as a number it is their product. A null array means "none".
 //
-// Kernels that only move or map elements (storage_kernels.cu) exist for numbers of 16 bits, too: `_f16` and `_bf16`.
-// Sizes are int64, numbers double, lengths and indices int32; a null array means "none". Sequences are given by `ends`,
-// the running sums of their lengths. An index out of range counts as no row: nothing is read or written there, since
-// raising would make the host wait.
-// N rows, B sequences, T all rows, I and O widths, P pieces, W window, V rows of a table.
+// Kernels exist for float and double, `name_f32` and `name_f64` (real); those that only move or map elements for
+// numbers of 16 bits, too: `_f16` and `_bf16` (stored), and some for integers: `_i32` and `_i64` (item). They walk
+// their elements in strides of the whole grid: results do not depend on the shape of a launch, and each element is
+// written by one thread, so that they are the same every time. The two exceptions, which add at places that threads may
+// share, take `lanes`: 1 makes them run in order. A WARP_KERNEL has a warp for each row.
+//
+// Sequences are given by `ends`, the running sums of their lengths. An index out of range counts as no row: nothing is
+// read or written there, since raising would make the host wait.
+// N rows, B sequences, T all rows (`rows`), I and O widths, P pieces, W window, V rows of a table.
 
 typedef long long i64;
 
@@ -146,11 +149,14 @@ THINC_END
 
 using namespace thinc::THINC_ISA;
 
+#define WARP_KERNEL(name) KERNEL(name)
+
 #define KERNEL(name) extern "C" __global__ void name##_f32
 #define real float
 #define stored float
-#include "storage_kernels.cu"
-#include "float_kernels.cu"
+#define item float
+#include "families.cu"
+#undef item
 #undef stored
 #undef real
 #undef KERNEL
@@ -158,63 +164,40 @@ using namespace thinc::THINC_ISA;
 #define KERNEL(name) extern "C" __global__ void name##_f64
 #define real double
 #define stored double
-#include "storage_kernels.cu"
-#include "float_kernels.cu"
+#define item double
+#include "families.cu"
+#undef item
 #undef stored
 #undef real
 #undef KERNEL
 
-#define KERNEL(name) extern "C" __global__ void name##_f16
+#define THINC_STORAGE
 #define real float
+
+#define KERNEL(name) extern "C" __global__ void name##_f16
 #define stored Half
-#include "storage_kernels.cu"
+#define item Half
+#include "families.cu"
+#undef item
 #undef stored
 #undef KERNEL
 
 #define KERNEL(name) extern "C" __global__ void name##_bf16
 #define stored BFloat
-#include "storage_kernels.cu"
+#define item BFloat
+#include "families.cu"
+#undef item
 #undef stored
-#undef real
 #undef KERNEL
 
-// ---- one for all
+#define KERNEL(name) extern "C" __global__ void name##_i32
+#define item int
+#include "lists.cu"
+#undef item
+#undef KERNEL
 
-// Y (B, L, O) from B arrays of lengths[b] rows, zeros behind them; list2padded: Y (L, B, O).
-#define THINC_PAD(T, suffix)                                                                                       \
-  extern "C" __global__ void list2padded_##suffix(T* Y, const uint64_t* arrays, const int* lengths, i64 B, i64 L,  \
-                                                  i64 O) {                                                         \
-    THINC_EACH(i, L * B * O) {                                                                                     \
-      const i64 t = i / (B * O), b = i / O % B;                                                                    \
-      Y[i] = t < lengths[b] ? ((const T*)arrays[b])[t * O + i % O] : T(0);                                         \
-    }                                                                                                              \
-  }                                                                                                                \
-  extern "C" __global__ void pad_##suffix(T* Y, const uint64_t* arrays, const int* lengths, i64 B, i64 L, i64 O) { \
-    THINC_EACH(i, B * L * O) {                                                                                     \
-      const i64 b = i / (L * O), at = i % (L * O);                                                                 \
-      Y[i] = at < lengths[b] * O ? ((const T*)arrays[b])[at] : T(0);                                               \
-    }                                                                                                              \
-  }
-THINC_PAD(float, f32)
-THINC_PAD(double, f64)
-THINC_PAD(int, i32)
-THINC_PAD(i64, i64)
+#define KERNEL(name) extern "C" __global__ void name##_i64
+#define item i64
+#include "lists.cu"
 
-extern "C" __global__ void hash(uint32_t* keys, const uint64_t* ids, i64 seed, i64 N) {
-  THINC_EACH(i, N) {
-    uint64_t low, high;
-    murmur_128(&low, &high, ids[i], (uint32_t)seed);
-    keys[4 * i] = (uint32_t)low;
-    keys[4 * i + 1] = (uint32_t)(low >> 32);
-    keys[4 * i + 2] = (uint32_t)high;
-    keys[4 * i + 3] = (uint32_t)(high >> 32);
-  }
-}
-
-extern "C" __global__ void ngrams(uint64_t* keys, const uint64_t* ids, i64 n, i64 N) {
-  THINC_EACH(i, N - n + 1) {
-    uint64_t h = ngram_begin((uint64_t)n);
-    for (i64 j = 0; j < n; ++j) h = ngram_add(h, ids[i + j]);
-    keys[i] = ngram_finish(h);
-  }
-}
+#include "hashing.cu"
