@@ -119,30 +119,54 @@ void reduce_mean(void* Y_, const void* X_, const int32_t* lengths, size_t B, siz
   }
 }
 
-// `later` is NaN if one of these rows is. The comparison does not see it then, and the sequence is done again.
 template <size_t R, class T>
-THINC_FN void better_row(T& best, int32_t& which, T& later, const T* x, size_t stride, int32_t row) {
-  if constexpr (R > 1) better_row<R - 1>(best, which, later, x, stride, row);
-  const T value = x[(R - 1) * stride];
-  const bool better = value > best;
-  best = better ? value : best;
-  which = better ? row + int32_t(R - 1) : which;
-  later += value;
+THINC_FN void better_row(T& best, int32_t& which, const T* x, size_t stride, int32_t row) {
+  if constexpr (R > 1) better_row<R - 1>(best, which, x, stride, row);
+  if constexpr (R > 0) {
+    const T value = x[(R - 1) * stride];
+    const bool better = value > best;
+    best = better ? value : best;
+    which = better ? row + int32_t(R - 1) : which;
+  }
 }
 
-// The sum of all that was compared.
-template <size_t R, class T>
+// R rows, after others or from the first on. The result is NaN if one of them is, at times without: the comparison does
+// not see it, and the sequence is done again.
+template <size_t R, bool first, class T>
 THINC_FN T take_better_rows(T* best, int32_t* which, const T* X, size_t O, int32_t row) {
-  T later = 0;
-#pragma omp simd reduction(+ : later)
+  T seen = 0;
+#pragma omp simd reduction(+ : seen)
   for (size_t o = 0; o < O; ++o) {
-    T b = best[o];
-    int32_t w = which[o];
-    better_row<R>(b, w, later, X + o, O, row);
+    T b = first ? X[o] : best[o];
+    int32_t w = first ? 0 : which[o];
+    better_row<R - first>(b, w, X + first * O + o, O, row + first);
     best[o] = b;
     which[o] = w;
+    seen += nan_of<R>(X + o, O);
   }
-  return later;
+  return seen;
+}
+
+template <bool first, class T>
+T take_up_to_8_rows(T* best, int32_t* which, const T* X, size_t O, int32_t row, int32_t n) {
+  switch (n) {
+    case 1:
+      return take_better_rows<1, first>(best, which, X, O, row);
+    case 2:
+      return take_better_rows<2, first>(best, which, X, O, row);
+    case 3:
+      return take_better_rows<3, first>(best, which, X, O, row);
+    case 4:
+      return take_better_rows<4, first>(best, which, X, O, row);
+    case 5:
+      return take_better_rows<5, first>(best, which, X, O, row);
+    case 6:
+      return take_better_rows<6, first>(best, which, X, O, row);
+    case 7:
+      return take_better_rows<7, first>(best, which, X, O, row);
+    default:
+      return take_better_rows<8, first>(best, which, X, O, row);
+  }
 }
 
 template <class T>
@@ -167,13 +191,10 @@ void reduce_max(void* Y_, int32_t* which, const void* X_, const int32_t* lengths
   const T* X = static_cast<const T*>(X_);
   for (size_t b = 0; b < B; ++b, Y += O, which += O) {
     const int32_t length = lengths[b];
-    memcpy(Y, X, O * sizeof(T));
-    memset(which, 0, O * sizeof(int32_t));
-    T later = 0;
-    int32_t t = 1;
-    for (; t + 4 <= length; t += 4) later += take_better_rows<4>(Y, which, X + size_t(t) * O, O, t);
-    for (; t < length; ++t) later += take_better_rows<1>(Y, which, X + size_t(t) * O, O, t);
-    if (later != later) reduce_max_exactly(Y, which, X, O, length);
+    T seen = take_up_to_8_rows<true>(Y, which, X, O, 0, length);
+    for (int32_t t = 8; t < length; t += 8)
+      seen += take_up_to_8_rows<false>(Y, which, X + size_t(t) * O, O, t, length - t);
+    if (seen != seen) reduce_max_exactly(Y, which, X, O, length);
     X += size_t(length) * O;
   }
 }

@@ -23,6 +23,18 @@ THINC_FN T total_of(T sum, T rest) {  // an infinite sum has a rest of NaN
   return rest - rest == T(0) ? sum + rest : sum;
 }
 
+// A number that is NaN if one of R numbers is: products, since they are half as many as sums.
+template <size_t R, class T>
+THINC_FN T nan_of(const T* x, size_t stride) {
+  if constexpr (R == 1) {
+    return x[0];
+  } else if constexpr (R == 2) {
+    return x[0] * x[stride];
+  } else {
+    return x[0] * x[stride] + nan_of<R - 2>(x + 2 * stride, stride);
+  }
+}
+
 // ---- numbers: term(0) + ... + term(n - 1), which also may do something else with each
 constexpr size_t terms_in_block = 512;
 
@@ -35,9 +47,9 @@ THINC_FN T sum_block(size_t start, size_t end, const Term& term) {
 }
 
 // A whole block in four sums, of which none waits for another.
-template <class T, class Term>
+template <class T, size_t block, class Term>
 THINC_FN T sum_whole_block(size_t start, const Term& term) {
-  constexpr size_t quarter = terms_in_block / 4;
+  constexpr size_t quarter = block / 4;
   T a = 0, b = 0, c = 0, d = 0;
 #pragma omp simd reduction(+ : a, b, c, d)
   for (size_t i = start; i < start + quarter; ++i) {
@@ -49,12 +61,12 @@ THINC_FN T sum_whole_block(size_t start, const Term& term) {
   return (a + b) + (c + d);
 }
 
-template <class T, class Term>
+template <class T, size_t block = terms_in_block, class Term>
 THINC_FN T sum_terms(size_t n, const Term& term) {
-  if (n <= terms_in_block) return sum_block<T>(0, n, term);
+  if (n <= block) return sum_block<T>(0, n, term);
   T sum = 0, rest = 0;
   size_t start = 0;
-  for (; start + terms_in_block <= n; start += terms_in_block) add_exactly(sum, rest, sum_whole_block<T>(start, term));
+  for (; start + block <= n; start += block) add_exactly(sum, rest, sum_whole_block<T, block>(start, term));
   add_exactly(sum, rest, sum_block<T>(start, n, term));
   return total_of(sum, rest);
 }

@@ -83,11 +83,13 @@ void update_averages(void* ema_, const void* w_, double decay, size_t n) {
 }
 
 #ifndef __CUDACC__
-// Summed in double, so that the norm does not depend on the CPU level by more than rounding.
+// Summed in double, so that the norm does not depend on the CPU level by more than rounding; floats leave room there
+// for longer blocks.
 template <class T>
 double sum_squares(const void* x_, size_t n) {
   const T* x = static_cast<const T*>(x_);
-  return sum_terms<double>(n, [x](size_t i) { return static_cast<double>(x[i]) * static_cast<double>(x[i]); });
+  constexpr size_t block = sizeof(T) < sizeof(double) ? 4 * terms_in_block : terms_in_block;
+  return sum_terms<double, block>(n, [x](size_t i) { return static_cast<double>(x[i]) * static_cast<double>(x[i]); });
 }
 #endif
 

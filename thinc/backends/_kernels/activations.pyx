@@ -7,6 +7,7 @@ from .levels cimport backward_t, forward_t
 from .memory cimport new_array
 from .wrapping cimport Kernels, contiguous, data, empty_like, fallback, is_alike, kernels_for, overlap, table
 
+import math
 from typing import NamedTuple
 
 import numpy
@@ -158,8 +159,12 @@ def backward(self, str name, dY, X, Y, tuple params=(), bint inplace=False):
     return target
 
 
+cdef object size_of(shape):
+    return math.prod(shape) if isinstance(shape, (tuple, list)) else shape
+
+
 def get_dropout_mask(self, shape, drop):
-    if drop is None or not 0.0 < drop < 1.0 or numpy.prod(shape) <= SMALL_MASK:
+    if drop is None or not 0.0 < drop < 1.0 or size_of(shape) <= SMALL_MASK:
         return fallback(self, "get_dropout_mask", (shape, drop))
     cdef unsigned long long seed = numpy.random.randint(0, 2**63, dtype="int64")
     cdef np.ndarray mask = self.alloc(shape, dtype="float32", zeros=False)

@@ -296,28 +296,30 @@ cdef tuple read_forward(Sizes* s, object params, object H0, object C0, object X,
     return weights, like(H0, weights), like(C0, weights), like(X, weights), steps
 
 
-def lstm_forward_training(self, params, H0, C0, X, size_at_t):
-    cdef const Kernels* k = kernels_for(params)
-    cdef Sizes s
-    arrays = None if k is NULL else read_forward(&s, params, H0, C0, X, size_at_t)
-    if arrays is None:
-        return fallback(self, "lstm_forward_training", (params, H0, C0, X, size_at_t))
+cdef np.ndarray run_layers(const WeightKernels* w, const Sizes* s, tuple arrays, np.ndarray Ys, np.ndarray Gs,
+                           np.ndarray Cs):
+    """Y (N, D * O).  Ys, Gs and Cs (L, D, N, ...) keep what backprop needs, or are None."""
     cdef np.ndarray weights, c_first, h_first, inputs, steps
     weights, c_first, h_first, inputs, steps = arrays  # H0 is the first cell, C0 the first state: see _lstm.py
-    cdef size_t width = s.n_directions * s.O
+    cdef int numbers = number_type(weights)
+    cdef const Kernels* k = &table().f64 if numbers == np.NPY_FLOAT64 else &table().f32
+    cdef bint keep = Gs is not None
     cdef size_t R = s.steps[0] if s.n_steps else 0
-    cdef np.ndarray Y = empty2(typenum(weights), s.N, width)
-    cdef np.ndarray Ys = empty4(weights, s.n_layers, s.n_directions, s.N, s.O)
-    cdef np.ndarray Gs = empty4(weights, s.n_layers, s.n_directions, s.N, 4 * s.O)
-    cdef np.ndarray Cs = empty4(weights, s.n_layers, s.n_directions, s.N, s.O)
-    cdef np.ndarray A = empty2(typenum(weights), s.N, 4 * s.O)
-    cdef np.ndarray h = empty2(typenum(weights), R, s.O)
-    cdef np.ndarray c = empty2(typenum(weights), R, s.O)
+    cdef np.ndarray Y = empty2(numbers, s.N, s.n_directions * s.O)
+    if Ys is None:
+        # One direction may write over its own inputs, two need a place of their own until both are done.
+        Ys = Y if s.n_directions == 1 else empty2(numbers, s.n_directions * s.N, s.O)
+    cdef np.ndarray A = empty2(numbers, s.N, 4 * s.O)
+    cdef np.ndarray h = empty2(numbers, R, s.O)
+    cdef np.ndarray c = empty2(numbers, R, s.O)
+    cdef np.ndarray biases = empty1(numbers, 8 * s.O)
+    cdef float* biases_ = <float*>data(biases)
+    cdef Weights W
     cdef char* params_ = data(weights)
     cdef char* Y_ = data(Y)
     cdef char* Ys_ = data(Ys)
-    cdef char* Gs_ = data(Gs)
-    cdef char* Cs_ = data(Cs)
+    cdef char* Gs_ = data(Gs) if keep else NULL
+    cdef char* Cs_ = data(Cs) if keep else NULL
     cdef char* A_ = data(A)
     cdef char* h_ = data(h)
     cdef char* c_ = data(c)
@@ -325,22 +327,25 @@ def lstm_forward_training(self, params, H0, C0, X, size_at_t):
     cdef const char* c_first_ = data(c_first)
     cdef const char* X_ = data(inputs)
     cdef size_t block = s.item * s.N * s.O
-    cdef size_t layer, d, index
+    cdef size_t layer, d, index, kept
     if s.N and s.O:
         with nogil:
             for layer in range(s.n_layers):
+                kept = layer * s.n_directions if keep else 0
                 for d in range(s.n_directions):
                     index = layer * s.n_directions + d
+                    W = weights_of(params_, s, layer, d)
+                    widen_biases(&W, biases_, s)
                     run_direction(
                         k,
-                        <const WeightKernels*>k,
-                        &s,
-                        weights_of(params_, &s, layer, d),
-                        layer_inputs(&s, layer),
+                        w,
+                        s,
+                        W,
+                        layer_inputs(s, layer),
                         d == 1,
-                        Ys_ + index * block,
-                        Gs_ + 4 * index * block,
-                        Cs_ + index * block,
+                        Ys_ + (kept + d) * block,
+                        Gs_ + 4 * index * block if keep else NULL,
+                        Cs_ + index * block if keep else NULL,
                         X_,
                         h_first_ + index * s.item * s.O,
                         c_first_ + index * s.item * s.O,
@@ -348,9 +353,24 @@ def lstm_forward_training(self, params, H0, C0, X, size_at_t):
                         h_,
                         c_,
                     )
-                join_directions(Y_, Ys_ + layer * s.n_directions * block, &s)
+                if Ys_ != Y_:
+                    join_directions(Y_, Ys_ + kept * block, s)
                 X_ = Y_
-    return Y, (Ys, Gs, Cs, X, c_first, h_first)
+    return Y
+
+
+def lstm_forward_training(self, params, H0, C0, X, size_at_t):
+    cdef const Kernels* k = kernels_for(params)
+    cdef Sizes s
+    arrays = None if k is NULL else read_forward(&s, params, H0, C0, X, size_at_t)
+    if arrays is None:
+        return fallback(self, "lstm_forward_training", (params, H0, C0, X, size_at_t))
+    cdef np.ndarray weights = arrays[0]
+    cdef np.ndarray Ys = empty4(weights, s.n_layers, s.n_directions, s.N, s.O)
+    cdef np.ndarray Gs = empty4(weights, s.n_layers, s.n_directions, s.N, 4 * s.O)
+    cdef np.ndarray Cs = empty4(weights, s.n_layers, s.n_directions, s.N, s.O)
+    Y = run_layers(<const WeightKernels*>k, &s, arrays, Ys, Gs, Cs)
+    return Y, (Ys, Gs, Cs, X, arrays[1], arrays[2])
 
 
 def lstm_forward_inference(self, params, H0, C0, X, size_at_t):
@@ -359,59 +379,7 @@ def lstm_forward_inference(self, params, H0, C0, X, size_at_t):
     arrays = None if w is NULL else read_forward(&s, params, H0, C0, X, size_at_t)
     if arrays is None:
         return fallback(self, "lstm_forward_inference", (params, H0, C0, X, size_at_t))
-    cdef np.ndarray weights, c_first, h_first, inputs, steps
-    weights, c_first, h_first, inputs, steps = arrays
-    cdef int numbers = number_type(weights)
-    cdef const Kernels* k = &table().f64 if numbers == np.NPY_FLOAT64 else &table().f32
-    cdef size_t R = s.steps[0] if s.n_steps else 0
-    cdef np.ndarray biases = empty1(numbers, 8 * s.O)
-    cdef float* biases_ = <float*>data(biases)
-    cdef Weights W
-    cdef np.ndarray Y = empty2(numbers, s.N, s.n_directions * s.O)
-    # One direction may write over its own inputs, two need a place of their own until both are done.
-    cdef np.ndarray apart = Y if s.n_directions == 1 else empty2(numbers, s.n_directions * s.N, s.O)
-    cdef np.ndarray A = empty2(numbers, s.N, 4 * s.O)
-    cdef np.ndarray h = empty2(numbers, R, s.O)
-    cdef np.ndarray c = empty2(numbers, R, s.O)
-    cdef char* params_ = data(weights)
-    cdef char* Y_ = data(Y)
-    cdef char* apart_ = data(apart)
-    cdef char* A_ = data(A)
-    cdef char* h_ = data(h)
-    cdef char* c_ = data(c)
-    cdef const char* h_first_ = data(h_first)
-    cdef const char* c_first_ = data(c_first)
-    cdef const char* X_ = data(inputs)
-    cdef size_t block = s.item * s.N * s.O
-    cdef size_t layer, d, index
-    if s.N and s.O:
-        with nogil:
-            for layer in range(s.n_layers):
-                for d in range(s.n_directions):
-                    index = layer * s.n_directions + d
-                    W = weights_of(params_, &s, layer, d)
-                    widen_biases(&W, biases_, &s)
-                    run_direction(
-                        k,
-                        w,
-                        &s,
-                        W,
-                        layer_inputs(&s, layer),
-                        d == 1,
-                        apart_ + d * block,
-                        NULL,
-                        NULL,
-                        X_,
-                        h_first_ + index * s.item * s.O,
-                        c_first_ + index * s.item * s.O,
-                        A_,
-                        h_,
-                        c_,
-                    )
-                if s.n_directions == 2:
-                    join_directions(Y_, apart_, &s)
-                X_ = Y_
-    return Y
+    return run_layers(w, &s, arrays, None, None, None)
 
 
 cdef bint has_shape(np.ndarray X, np.ndarray params, size_t d0, size_t d1, size_t d2, size_t d3) noexcept:
