@@ -5,6 +5,7 @@ import os
 from typing import Any, Callable, Dict, List
 
 import numpy
+from plan import READS
 
 import thinc.api
 from thinc.api import (
@@ -78,9 +79,8 @@ def backprop_activation(name: str, rows: int, width: int) -> Run:
     op = getattr(ops, f"backprop_{name}")
     X, dY = some(rows, width), some(rows, width)
     Y = [getattr(ops, name)(x) for x in X]
-    if name == "swish":
-        return over_fresh(op, dY, X, Y)
-    return over_fresh(op, dY, Y if name in ("relu", "sigmoid") else X)
+    saved = {"X": (X,), "Y": (Y,), "XY": (X, Y)}[READS.get(name, "X")]
+    return over_fresh(op, dY, *saved)
 
 
 def layer_norm(rows: int, width: int) -> Run:

@@ -3,6 +3,7 @@ how long a file may be, that façades and backends stay complete."""
 
 import ast
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -11,39 +12,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "thinc"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-# A file imports from lower floors and its own. The first matching prefix counts.
-FLOORS = [
-    ("thinc.backends._kernels", 1),
-    ("thinc.backends.cblas", 1),
-    ("thinc.backends.linalg", 1),
-    ("thinc.extra", 1),
-    ("thinc.config", 2),
-    ("thinc.types", 2),
-    ("thinc._array_types", 2),
-    ("thinc.compat", 2),
-    ("thinc.about", 2),
-    ("thinc._incidental", 2),
-    ("thinc._identity", 2),
-    ("thinc._blocks", 2),
-    ("thinc._table", 2),
-    ("thinc._optimizer_state", 4),
-    ("thinc.backends", 3),
-    ("thinc.optimizers", 4),
-    ("thinc.loss", 4),
-    ("thinc.initializers", 4),
-    ("thinc.schedules", 4),
-    ("thinc.util", 4),
-    ("thinc.model", 5),
-    ("thinc.shims", 5),
-    ("thinc.layers", 6),
-    ("thinc.quantize", 6),
-    ("thinc.api", 7),
-    ("thinc.cli", 9),
-    ("thinc.__main__", 10),
-    # The application; the plugin for mypy stands beside the library, too.
-    ("thinc.", 8),
-    ("thinc", 2),
-]
+FLOORS = {
+    f"thinc/{place}".replace("/__init__", "").replace("/", "."): int(number)
+    for number, places in re.findall(
+        r"^ ?(\d+) ([\w/ ]+)$", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf8").split("## Floors")[1], flags=re.M
+    )
+    for place in places.split()
+}
 
 FACADES = ["api.py", "layers/__init__.py", "shims/__init__.py"]
 
@@ -65,10 +40,11 @@ COMPILED = {module_name(path) for path in PACKAGE.rglob("*.pyx")}
 
 
 def floor(name):
-    for prefix, number in FLOORS:
-        if name == prefix or name.startswith(prefix.rstrip(".") + "."):
-            return number
-    raise AssertionError(f"{name} stands on no floor")
+    place = name
+    while place not in FLOORS and place.count(".") > 1:
+        place = place.rpartition(".")[0]
+    assert place in FLOORS, f"{name} stands on no floor of CONTRIBUTING.md"
+    return FLOORS[place]
 
 
 def imported(path, node):
@@ -152,6 +128,16 @@ def test_imports_are_not_cyclic():
         visit(name)
 
 
+def test_of_two_rooms_one_imports_the_other():
+    rooms = {
+        (".".join(name.split(".")[:2]), ".".join(other.split(".")[:2]))
+        for name in MODULES
+        for other, _ in IMPORTS[name]
+        if other.split(".")[0] == "thinc"
+    }
+    assert not [(one, other) for one, other in rooms if one < other and (other, one) in rooms]
+
+
 @pytest.mark.parametrize("name", [n for n in MODULES if floor(n) < 8])
 def test_functions_import_only_what_is_optional(name):
     late = {other for other, nested in IMPORTS[name] if nested and other.split(".")[0] not in {*OPTIONAL, "thinc"}}
@@ -172,6 +158,26 @@ def test_files_are_short_or_say_why():
         if len(lines) > 500:
             head = " ".join(lines[:40])
             assert "500 lines" in head, f"{path}: {len(lines)} lines, and no reason"
+
+
+def test_functions_are_short_or_say_why():
+    for path in SOURCES:
+        text = path.read_text(encoding="utf8")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                body = [part for part in node.body if not isinstance(getattr(part, "value", None), ast.Constant)]
+                lines = node.end_lineno - (body[0].lineno if body else node.end_lineno)
+                reason = "60 lines" in (ast.get_docstring(node) or "")
+                assert lines <= 60 or reason, f"{path}: {node.name} has {lines} lines, and no reason"
+
+
+def test_what_type_checkers_ignore_has_a_reason():
+    for path in SOURCES:
+        for number, line in enumerate(path.read_text(encoding="utf8").splitlines(), 1):
+            if "# type: ignore" in line:
+                assert re.search(r"# type: ignore\[[a-z-]+(, [a-z-]+)*\]  # \S", line), (
+                    f"{path}:{number}: {line.strip()}"
+                )
 
 
 @pytest.mark.parametrize("name", FACADES)

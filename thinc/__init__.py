@@ -17,7 +17,7 @@ __all__ = ["registry", "__version__"]
 def __getattr__(name: str) -> Any:
     # Only here, since it loads NumPy and the kernels, or all.
     if name in ("get_num_threads", "release_memory", "set_num_threads"):
-        from .backends._kernels import levels, memory  # type: ignore[attr-defined]
+        from .backends._kernels import levels, memory  # type: ignore[attr-defined]  # (compiled)
 
         return getattr(memory if name == "release_memory" else levels, name)
     if name == "load":

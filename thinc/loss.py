@@ -37,10 +37,10 @@ class Loss(Generic[GuessT, TruthT, GradT, LossT]):
         return self.get_grad(guesses, truths), self.get_loss(guesses, truths)
 
     # (not abstract: the interface lets a bare Loss be made, whose methods return None)
-    def get_grad(self, guesses: GuessT, truths: TruthT) -> GradT:  # type: ignore[empty-body]
+    def get_grad(self, guesses: GuessT, truths: TruthT) -> GradT:  # type: ignore[empty-body]  # (an interface)
         ...
 
-    def get_loss(self, guesses: GuessT, truths: TruthT) -> LossT:  # type: ignore[empty-body]
+    def get_loss(self, guesses: GuessT, truths: TruthT) -> LossT:  # type: ignore[empty-body]  # (an interface)
         ...
 
 

@@ -301,3 +301,9 @@ def test_doubles_as_exact_as_stated(fast_ops, name):
     saved = (X if "X" in row.reads else None, Y if "Y" in row.reads else None)
     dX = kernel_backward(name, numpy.ones_like(X), *saved, params, False)
     assert_within(name, "backward", X, dX, slope, 2 * row.back_ulp + 8, 2 * row.back_floor + 2)
+
+
+def test_the_benchmark_reads_the_same_list():
+    from benchmarks.plan import READS
+
+    assert READS == {name: row.reads for name, row in ROWS.items()}

@@ -1,10 +1,11 @@
-"""gemm, affine and layer normalization: definitions and gradients."""
+"""gemm, affine and maxout: definitions and gradients."""
 
 import numpy
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tests.checks import numeric_gradient
-
+quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 DTYPES = ["float32", "float64"]
 
 
@@ -62,60 +63,30 @@ def test_affine_and_maxout(ops, dtype):
     assert best.shape == which.shape == (0, 3)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_sum_rows(ops, dtype):
-    X = rows(7, 3, dtype=dtype)
-    got = ops.sum_rows(X)
-    assert got.dtype == dtype
-    numpy.testing.assert_allclose(got, X.astype("float64").sum(axis=0), rtol=1e-5)
-    assert ops.sum_rows(X[:0]).tolist() == [0.0, 0.0, 0.0]
+@quick
+@given(shape=st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 9)), dtype=st.sampled_from(DTYPES))
+def test_maxout(ops, shape, dtype):
+    N, nO, nP = shape
+    # Few distinct values, so that there are ties.
+    X = numpy.random.RandomState(0).randint(-3, 3, size=shape).astype(dtype)
+    best, which = ops.maxout(X)
+    assert best.dtype == dtype and which.dtype == "int32"
+    numpy.testing.assert_array_equal(best, X.max(axis=2))
+    numpy.testing.assert_array_equal(which, X.argmax(axis=2))
+    dY = rows(N, nO, dtype=dtype)
+    dX = ops.backprop_maxout(dY, which, nP)
+    assert dX.dtype == dtype
+    one_hot = which[:, :, None] == numpy.arange(nP)
+    numpy.testing.assert_array_equal(dX, dY[:, :, None] * one_hot)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_layer_norm(ops, dtype):
-    X, G, b = (rows(7, 5, dtype=dtype), rows(5, dtype=dtype), rows(5, dtype=dtype, seed=1))
-    X += 3
-    Y, mu, rstd = ops.layer_norm(X, G, b)
-    wide = X.astype("float64")
-    deviation = numpy.sqrt(wide.var(axis=1) + 1e-8)
-    want = (wide - wide.mean(axis=1)[:, None]) / deviation[:, None] * G + b
-    assert Y.dtype == mu.dtype == rstd.dtype == dtype
-    assert mu.shape == rstd.shape == (7,)
-    numpy.testing.assert_allclose(Y, want, rtol=1e-4, atol=1e-5)
-    numpy.testing.assert_allclose(mu, wide.mean(axis=1), rtol=1e-5)
-    numpy.testing.assert_allclose(rstd, 1 / deviation, rtol=1e-4)
-    assert ops.layer_norm(X[:0], G, b)[0].shape == (0, 5)
-
-
-def test_layer_norm_of_equal_values(ops):
-    X, G, b = numpy.full((2, 5), 4.0), numpy.ones(5), rows(5)
-    Y, mu, rstd = ops.layer_norm(X, G, b)
-    numpy.testing.assert_allclose(Y, numpy.tile(b, (2, 1)))
-    numpy.testing.assert_allclose(rstd, 1e4)
-    assert ops.layer_norm(X, G, b, eps=1.0)[2].tolist() == [1.0, 1.0]
-
-
-def test_backprop_layer_norm_is_the_gradient(ops):
-    X, G, b, dY = rows(7, 5), rows(5, seed=1), rows(5, seed=2), rows(7, 5, seed=3)
-    _, mu, rstd = ops.layer_norm(X, G, b)
-    dX, dG, db = ops.backprop_layer_norm(dY, X, G, mu, rstd)
-
-    def of_X(Z):
-        return ops.layer_norm(Z, G, b)[0]
-
-    def of_G(Z):
-        return ops.layer_norm(X, Z, b)[0]
-
-    numpy.testing.assert_allclose(dX, numeric_gradient(of_X, X, dY), atol=1e-7)
-    numpy.testing.assert_allclose(dG, numeric_gradient(of_G, G, dY), atol=1e-7)
-    numpy.testing.assert_allclose(db, dY.sum(axis=0))
-
-
-def test_layer_norm_refuses(ops):
-    X, G = rows(2, 3, dtype="float32"), rows(3, dtype="float32")
+def test_maxout_refuses(ops):
     with pytest.raises(ValueError):
-        ops.layer_norm(X, G[:2], G)
+        ops.maxout(numpy.zeros((2, 3, 0), dtype="float32"))
+    dY = numpy.zeros((1, 2), dtype="float32")
+    with pytest.raises(IndexError, match="index 3 is out of bounds for maxout with size"):
+        ops.backprop_maxout(dY, numpy.array([[0, 3]], dtype="int32"), 3)
+    with pytest.raises(IndexError):
+        ops.backprop_maxout(dY, numpy.array([[0, -1]], dtype="int32"), 3)
     with pytest.raises(ValueError):
-        ops.layer_norm(X, G, G[:2])
-    with pytest.raises(ValueError):
-        ops.backprop_layer_norm(X[:1], X, G, G[:2], G[:2])
+        ops.backprop_maxout(dY, numpy.array([[0]], dtype="int32"), 3)

@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.checks import numeric_gradient
-from thinc.api import NumpyOps, Ops
 
 DTYPES = ["float32", "float64"]
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -208,70 +207,7 @@ def test_reductions_take_any_layout(ops):
                 numpy.testing.assert_array_equal(got, expected)
 
 
-# Maxout
-
-
-@quick
-@given(shape=st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 9)), dtype=st.sampled_from(DTYPES))
-def test_maxout(ops, shape, dtype):
-    N, nO, nP = shape
-    # Few distinct values, so that there are ties.
-    X = numpy.random.RandomState(0).randint(-3, 3, size=shape).astype(dtype)
-    best, which = ops.maxout(X)
-    assert best.dtype == dtype and which.dtype == "int32"
-    numpy.testing.assert_array_equal(best, X.max(axis=2))
-    numpy.testing.assert_array_equal(which, X.argmax(axis=2))
-    dY = rows(N, nO, dtype)
-    dX = ops.backprop_maxout(dY, which, nP)
-    assert dX.dtype == dtype
-    one_hot = which[:, :, None] == numpy.arange(nP)
-    numpy.testing.assert_array_equal(dX, dY[:, :, None] * one_hot)
-
-
-def test_maxout_refuses(ops):
-    with pytest.raises(ValueError):
-        ops.maxout(numpy.zeros((2, 3, 0), dtype="float32"))
-    dY = numpy.zeros((1, 2), dtype="float32")
-    with pytest.raises(IndexError, match="index 3 is out of bounds for maxout with size"):
-        ops.backprop_maxout(dY, ints([[0, 3]]), 3)
-    with pytest.raises(IndexError):
-        ops.backprop_maxout(dY, ints([[0, -1]]), 3)
-    with pytest.raises(ValueError):
-        ops.backprop_maxout(dY, ints([[0]]), 3)
-
-
 # Softmax
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
-@pytest.mark.parametrize("axis", [0, 1, -1])
-def test_softmax(ops, axis, temperature, dtype):
-    X = rows(4, 3, dtype) * 5
-    Y = ops.softmax(X, axis=axis, temperature=temperature)
-    E = numpy.vectorize(math.exp)(X.astype("float64") / temperature)
-    assert Y.dtype == dtype
-    numpy.testing.assert_allclose(Y, E / E.sum(axis=axis, keepdims=True), rtol=1e-5)
-    X64, dY = X.astype("float64"), rows(4, 3, seed=1)
-
-    def softmax(Z):
-        return ops.softmax(Z, axis=axis, temperature=temperature)
-
-    dX = ops.backprop_softmax(softmax(X64), dY, axis=axis, temperature=temperature)
-    numpy.testing.assert_allclose(dX, numeric_gradient(softmax, X64, dY), atol=1e-7)
-
-
-def test_softmax_does_not_overflow_and_never_writes(ops):
-    X = numpy.array([[1e4, 0.0], [-1e4, -1e4]], dtype="float32")
-    before = X.copy()
-    Y = ops.softmax(X, inplace=True)
-    assert Y.tolist() == [[1.0, 0.0], [0.5, 0.5]]
-    assert Y is not X
-    numpy.testing.assert_array_equal(X, before)
-    assert ops.softmax(numpy.zeros((0, 3))).shape == (0, 3)
-    assert ops.softmax(numpy.zeros((3, 0))).shape == (3, 0)
-    with pytest.raises(ValueError):
-        ops.backprop_softmax(X, X[:1])
 
 
 def test_softmax_sequences(ops):
@@ -309,47 +245,3 @@ def test_position_encode(ops, N, D):
     numpy.testing.assert_array_equal(out, Y)
     with pytest.raises(AssertionError):
         ops.position_encode(N + 1, D, out=out)
-
-
-@quick
-@given(
-    lengths=st.lists(st.integers(0, 5), min_size=1, max_size=8),
-    width=st.sampled_from([(), (1,), (3,), (2, 2)]),
-    dtype=st.sampled_from(["float32", "float64", "int32", "uint64", "bool"]),
-    layout=st.sampled_from(["plain", "strided", "read-only", "other dtype"]),
-    round_to=st.integers(1, 4),
-)
-def test_padding_of_any_arrays(lengths, width, dtype, layout, round_to):
-    """The compiled loops and the readable ones: same arrays, order and errors."""
-    rng = numpy.random.RandomState(len(lengths))
-    arrays = [rng.randint(0, 9, size=(n, *width)).astype(dtype) for n in lengths]
-    if layout == "strided":
-        arrays = [numpy.repeat(array, 2, axis=0)[::2] for array in arrays]
-    elif layout == "read-only":
-        for array in arrays:
-            array.flags.writeable = False
-    elif layout == "other dtype":
-        arrays[-1] = arrays[-1].astype("int16")
-
-    def run(function):
-        try:
-            return function()
-        except (ValueError, IndexError, TypeError) as error:
-            return type(error)
-
-    def same(one, other):
-        if isinstance(one, type):
-            return one is other
-        return one.dtype == other.dtype and numpy.array_equal(one, other)
-
-    readable, fast = Ops(), NumpyOps()
-    assert same(run(lambda: fast.pad(arrays, round_to)), run(lambda: readable.pad(arrays, round_to)))
-    mine = run(lambda: fast.list2padded(iter(arrays)))
-    theirs = run(lambda: readable.list2padded(iter(arrays)))
-    if isinstance(theirs, type):
-        assert mine is theirs
-        return
-    for name in ("data", "size_at_t", "lengths", "indices"):
-        assert same(getattr(mine, name), getattr(theirs, name)), name
-    for one, other in zip(fast.padded2list(mine), arrays):
-        assert numpy.array_equal(one, other)

@@ -221,7 +221,7 @@ def _run(job: Dict[str, Any], workers: Workers, folder: Path, max_failures: int)
         work,
         train_loop_config={**job, "mail": mail},
         backend_config=_backend(job),
-        scaling_config=ScalingConfig(num_workers=workers, resources_per_worker={"CPU": 1}),  # type: ignore[arg-type]
+        scaling_config=ScalingConfig(num_workers=workers, resources_per_worker={"CPU": 1}),  # type: ignore[arg-type]  # (int is right)
         run_config=RunConfig(
             name="ray",
             storage_path=str(folder),

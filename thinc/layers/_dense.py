@@ -17,6 +17,7 @@ from .chain import chain
 from .dropout import Dropout
 from .layernorm import LayerNorm
 
+DenseModel = Model[Floats2d, Floats2d]
 holds_affine = holds(W=("nO", "nI"), b=("nO",))
 
 
@@ -57,11 +58,7 @@ def with_extras(
 
 
 def init_dense(
-    init_W: Callable,
-    init_b: Callable,
-    model: Model[Floats2d, Floats2d],
-    X: Optional[Floats2d] = None,
-    Y: Optional[Floats2d] = None,
+    init_W: Callable, init_b: Callable, model: DenseModel, X: Optional[Floats2d] = None, Y: Optional[Floats2d] = None
 ) -> None:
     """Take the widths of the samples, which must agree with dims set before."""
     learn_dim(model, "nI", X)
@@ -70,11 +67,7 @@ def init_dense(
 
 
 def init_unset(
-    init_W: Callable,
-    init_b: Callable,
-    model: Model[Floats2d, Floats2d],
-    X: Optional[Floats2d] = None,
-    Y: Optional[Floats2d] = None,
+    init_W: Callable, init_b: Callable, model: DenseModel, X: Optional[Floats2d] = None, Y: Optional[Floats2d] = None
 ) -> None:
     """Take the widths of the samples for those dims that have no value yet."""
     check_target(model, model.maybe_get_dim("nO"), Y)

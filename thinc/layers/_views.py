@@ -16,7 +16,7 @@ Y, and the gradient of X is restored as that of Xseq.
 import warnings
 from itertools import accumulate
 from math import prod
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple
 
 from ..backends import Ops
 from ..backends.numpy_ops import NumpyOps
@@ -109,6 +109,14 @@ def says_nothing(sample: Any) -> bool:
         or getattr(sample, "shape", None) == NO_ROWS
         or (isinstance(sample, (list, tuple)) and not sample)
     )
+
+
+def learn_nI(nodes: Iterable[Model], X: Any) -> None:
+    """Set nI of all that have one to the width of a sample, if it has one."""
+    if not says_nothing(X):
+        for node in nodes:
+            if node.has_dim("nI") is not False:
+                node.set_dim("nI", get_width(X))
 
 
 def learn_dim(model: Model, name: str, sample: Any) -> None:

@@ -6,7 +6,7 @@ from ..model._tree import holds
 from ..types import ArrayXd, ListXd, Padded, Ragged, XY_XY_OutT
 from ..util import get_width
 from ._sums import total
-from ._views import says_nothing
+from ._views import learn_nI, says_nothing
 
 __all__ = ["add", "forward", "init"]
 
@@ -54,10 +54,7 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     """Every layer is given X, and Y if its nO is unset."""
     layers = model.layers
-    if not says_nothing(X):
-        for node in (model, *layers):
-            if node.has_dim("nI") is not False:
-                node.set_dim("nI", get_width(cast(Any, X)))
+    learn_nI((model, *layers), X)
     for layer in layers:
         if says_nothing(Y) or layer.has_dim("nO") is not None:
             layer.initialize(X=X)

@@ -6,9 +6,8 @@ from ..config import registry
 from ..model import Model
 from ..model._tree import holds
 from ..types import Array2d, Padded, Ragged, XY_XY_OutT
-from ..util import get_width
 from ._sums import total
-from ._views import NO_ROWS, NUMPY_OPS, as_array, lengths_of, refusal, says_nothing
+from ._views import NO_ROWS, NUMPY_OPS, as_array, learn_nI, lengths_of, refusal
 from .noop import noop
 
 __all__ = ["NUMPY_OPS", "concatenate", "forward", "init"]
@@ -100,10 +99,7 @@ def _through(callback: Callable, restore: Optional[Callable]) -> Callable:
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     """Every layer is given X, and Y if its nO is unset."""
     layers = model.layers
-    if not says_nothing(X):
-        for node in (model, *layers):
-            if node.has_dim("nI") is not False:
-                node.set_dim("nI", get_width(cast(Any, X)))
+    learn_nI((model, *layers), X)
     for layer in layers:
         layer.initialize(X=X, Y=Y if layer.has_dim("nO") is None else None)
     if all(layer.has_dim("nO") for layer in layers):

@@ -77,6 +77,11 @@ def Embed(
         dims={"nO": nO, "nV": nV},
         params={"E": None},
     )
+    return of_column(model, column)
+
+
+def of_column(model: Model, column: Optional[int]) -> Model:
+    """The model, behind the choice of a column if there is one."""
     if column is not None:
         model = chain(ints_getitem((slice(0, None), column)), model)
     model.attrs["column"] = column

@@ -10,10 +10,8 @@ from ..model._shapes import holds
 from ..types import Floats2d, Ints1d, Ints2d
 from ..util import partial
 from ._grads import add_into_grad
-from .array_getitem import ints_getitem
-from .chain import chain
 from .dropout import check_rate
-from .embed import as_ids
+from .embed import as_ids, of_column
 
 __all__ = ["HashEmbed", "forward", "init"]
 
@@ -89,10 +87,7 @@ def HashEmbed(
     )
     if seed is None:
         model.attrs["seed"] = model.id
-    if column is not None:
-        model = chain(ints_getitem((slice(0, None), column)), model)
-    model.attrs["column"] = column
-    return model
+    return of_column(model, column)
 
 
 @holds(E=("nV", "nO"))

@@ -125,7 +125,7 @@ def _is_plain(node: "Model") -> bool:
 
 
 def _own_state(node: "Model") -> Tuple[Any, Dict[str, Any]]:
-    slots = {name: getattr(node, name) for name in copyreg._slotnames(type(node)) if hasattr(node, name)}  # type: ignore[attr-defined]
+    slots = {name: getattr(node, name) for name in copyreg._slotnames(type(node)) if hasattr(node, name)}  # type: ignore[attr-defined]  # (as copyreg does)
     slots["id"] = identity_of(node.id)
     return getattr(node, "__dict__", None), slots
 

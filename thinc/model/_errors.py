@@ -72,7 +72,7 @@ def _set_note(error: Exception, path: List["Model"], given: str) -> None:
     note = f"{_HEAD}{describe_path(path)} ({f'{dims}; {given}' if dims else given})"
     notes = [each for each in getattr(error, "__notes__", []) if not each.startswith(_HEAD)]
     error.__notes__ = [*notes, note]  # type: ignore[attr-defined]  # new in 3.11
-    error._thinc_path, error._thinc_given = path, given.partition("; ")[0]  # type: ignore[attr-defined]
+    error._thinc_path, error._thinc_given = path, given.partition("; ")[0]  # type: ignore[attr-defined]  # (any exception takes them)
     if not _SHOWS_NOTES:
         _append_to_text(error, note)
 

@@ -12,7 +12,7 @@ from typing import IO, Any, Optional, Union
 try:
     import fcntl
 except ImportError:  # Windows, where nobody can remove a file that is open
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # (Windows has none)
 
 # A name, or anything with open(mode).
 PathT = Union[str, Path, Any]

@@ -68,7 +68,7 @@ def concatenate(layer: Layer, X: Value) -> Value:
     Ys = outputs(layer, X)
     parts = unified(layer, Ys)
     widths = [part.shape[-1] for part in parts]
-    width = sum(widths) if all(isinstance(width, int) for width in widths) else "C"  # type: ignore[arg-type]
+    width = sum(widths) if all(isinstance(width, int) for width in widths) else "C"  # type: ignore[arg-type]  # (all are int here)
     return like_first(Ys[0], layer.plain("Concat", parts, (parts[0].dtype, (*parts[0].shape[:-1], width)), axis=-1))
 
 

@@ -95,7 +95,7 @@ def back_to_padded(layer: Layer, Ys: Sequences, given: Sequences, like: PaddedSe
 def as_array(layer: Layer, X: Value) -> View:
     if isinstance(X, (Sequences, PaddedSequences)):
         pad = layer.attrs.get("pad", 0)
-        return padded_rows(layer, X, pad) if pad and is_list(X) else (X.data, X.with_data)  # type: ignore[arg-type]
+        return padded_rows(layer, X, pad) if pad and is_list(X) else (X.data, X.with_data)  # type: ignore[arg-type]  # (is_list tells)
     return layer.array(X), same
 
 
