@@ -160,6 +160,25 @@ def test_files_are_short_or_say_why():
             assert "500 lines" in head, f"{path}: {len(lines)} lines, and no reason"
 
 
+def lines_of_code(paths):
+    """Without blank lines, comments and docstrings."""
+    text = "\n".join(path.read_text(encoding="utf8") for path in paths)
+    text = re.sub(r'^\s*"""(?:.|\n)*?"""$', "", text, flags=re.M)
+    return sum(not re.match(r"\s*(#(?!include|define|if|e|undef|pragma)|//|$)", line) for line in text.splitlines())
+
+
+def test_there_is_less_glue_than_kernels():
+    backends, folder = PACKAGE / "backends", PACKAGE / "backends" / "_kernels"
+    gpu = {backends / "cupy_ops.py", backends / "_custom_kernels.py", folder / "cuda.py"}
+    apart = {backends / name for name in ("ops.py", "mps_ops.py", "_cupy_allocators.py", "_param_server.py")}
+    readable = {path for path in backends.glob("_[a-z]*.py")} - gpu
+    cpu = {path for suffix in ("py", "pyx", "pxd") for path in backends.rglob(f"*.{suffix}")} - gpu - apart - readable
+    of_cpu = [*ROOT.glob("include/thinc/*.hh"), *folder.glob("*.cc"), folder / "arena.hh", folder / "threads.hh"]
+    of_gpu = [*folder.glob("*.cu"), folder / "half.hh"]
+    assert lines_of_code(cpu) / lines_of_code(of_cpu) <= 0.8
+    assert lines_of_code(gpu) / lines_of_code(of_gpu) <= 1
+
+
 def test_functions_are_short_or_say_why():
     for path in SOURCES:
         text = path.read_text(encoding="utf8")

@@ -12,7 +12,7 @@ from ._table import config_html
 from .types import Decorator
 
 # The class is confection's, and is passed on as it is; notebooks find this by its name.
-Config._repr_html_ = config_html  # type: ignore[attr-defined]
+Config._repr_html_ = config_html  # type: ignore[attr-defined]  # (confection has none)
 
 
 class registry(confection.registry):

@@ -7,6 +7,7 @@ cimport numpy as np
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
+from .levels cimport reduce_t
 from .wrapping cimport (Kernels, as_int32, bad_t, contiguous, data, dim, empty1, empty2, empty_like, fallback, ints, is_alike,
                         kernels_for, ndim, typenum)
 
@@ -102,9 +103,6 @@ def backprop_softmax_sequences(self, dY, Y, lengths):
 
 
 # ---- sums and means
-
-ctypedef void (*reduce_t)(void*, const void*, const int32_t*, size_t, size_t) noexcept nogil
-
 
 cdef np.ndarray reduce_rows(reduce_t kernel, bint back, object given, object lengths):
     """X (T, O), lengths (B,) -> (B, O), or backwards from (B, O) to (T, O); None if they are not covered."""
