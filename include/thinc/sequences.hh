@@ -130,42 +130,50 @@ THINC_FN void better_row(T& best, int32_t& which, const T* x, size_t stride, int
   }
 }
 
-// R rows, after others or from the first on. The result is NaN if one of them is, at times without: the comparison does
-// not see it, and the sequence is done again.
+// R rows of n columns, after others or from the first on. `seen` becomes NaN if one of them is, at times without: the
+// comparison does not see it, and all is done again. In lanes, since their sum would cost as much as a row.
+constexpr size_t seen_lanes = 16;
+
 template <size_t R, bool first, class T>
-THINC_FN T take_better_rows(T* best, int32_t* which, const T* X, size_t O, int32_t row) {
-  T seen = 0;
-#pragma omp simd reduction(+ : seen)
-  for (size_t o = 0; o < O; ++o) {
+THINC_FN void take_better_columns(T* best, int32_t* which, T* seen, const T* X, size_t O, int32_t row, size_t n) {
+#pragma omp simd
+  for (size_t o = 0; o < n; ++o) {
     T b = first ? X[o] : best[o];
     int32_t w = first ? 0 : which[o];
     better_row<R - first>(b, w, X + first * O + o, O, row + first);
     best[o] = b;
     which[o] = w;
-    seen += nan_of<R>(X + o, O);
+    seen[o] += nan_of<R>(X + o, O);
   }
-  return seen;
+}
+
+template <size_t R, bool first, class T>
+THINC_FN void take_better_rows(T* best, int32_t* which, T* seen, const T* X, size_t O, int32_t row) {
+  size_t o = 0;
+  for (; o + seen_lanes <= O; o += seen_lanes)
+    take_better_columns<R, first>(best + o, which + o, seen, X + o, O, row, seen_lanes);
+  take_better_columns<R, first>(best + o, which + o, seen, X + o, O, row, O - o);
 }
 
 template <bool first, class T>
-T take_up_to_8_rows(T* best, int32_t* which, const T* X, size_t O, int32_t row, int32_t n) {
+void take_up_to_8_rows(T* best, int32_t* which, T* seen, const T* X, size_t O, int32_t row, int32_t n) {
   switch (n) {
     case 1:
-      return take_better_rows<1, first>(best, which, X, O, row);
+      return take_better_rows<1, first>(best, which, seen, X, O, row);
     case 2:
-      return take_better_rows<2, first>(best, which, X, O, row);
+      return take_better_rows<2, first>(best, which, seen, X, O, row);
     case 3:
-      return take_better_rows<3, first>(best, which, X, O, row);
+      return take_better_rows<3, first>(best, which, seen, X, O, row);
     case 4:
-      return take_better_rows<4, first>(best, which, X, O, row);
+      return take_better_rows<4, first>(best, which, seen, X, O, row);
     case 5:
-      return take_better_rows<5, first>(best, which, X, O, row);
+      return take_better_rows<5, first>(best, which, seen, X, O, row);
     case 6:
-      return take_better_rows<6, first>(best, which, X, O, row);
+      return take_better_rows<6, first>(best, which, seen, X, O, row);
     case 7:
-      return take_better_rows<7, first>(best, which, X, O, row);
+      return take_better_rows<7, first>(best, which, seen, X, O, row);
     default:
-      return take_better_rows<8, first>(best, which, X, O, row);
+      return take_better_rows<8, first>(best, which, seen, X, O, row);
   }
 }
 
@@ -186,17 +194,24 @@ void reduce_max_exactly(T* best, int32_t* which, const T* X, size_t O, int32_t l
 
 // which: the row within its sequence; the first of equal rows wins, and the first NaN. Every length is at least 1.
 template <class T>
-void reduce_max(void* Y_, int32_t* which, const void* X_, const int32_t* lengths, size_t B, size_t O) {
+void reduce_max(void* Y_, int32_t* which_, const void* X_, const int32_t* lengths, size_t B, size_t O) {
   T* Y = static_cast<T*>(Y_);
+  int32_t* which = which_;
   const T* X = static_cast<const T*>(X_);
+  T seen[seen_lanes] = {};
   for (size_t b = 0; b < B; ++b, Y += O, which += O) {
     const int32_t length = lengths[b];
-    T seen = take_up_to_8_rows<true>(Y, which, X, O, 0, length);
+    take_up_to_8_rows<true>(Y, which, seen, X, O, 0, length);
     for (int32_t t = 8; t < length; t += 8)
-      seen += take_up_to_8_rows<false>(Y, which, X + size_t(t) * O, O, t, length - t);
-    if (seen != seen) reduce_max_exactly(Y, which, X, O, length);
+      take_up_to_8_rows<false>(Y, which, seen, X + size_t(t) * O, O, t, length - t);
     X += size_t(length) * O;
   }
+  const T sum = sum_block<T>(0, seen_lanes, [&seen](size_t i) { return seen[i]; });
+  if (sum == sum) return;
+  Y = static_cast<T*>(Y_);
+  X = static_cast<const T*>(X_);
+  for (size_t b = 0; b < B; X += size_t(lengths[b++]) * O)
+    reduce_max_exactly(Y + b * O, which_ + b * O, X, O, lengths[b]);
 }
 
 template <class T>
