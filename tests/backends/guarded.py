@@ -2,6 +2,7 @@
 
 import ctypes
 import mmap
+from typing import Any
 
 import numpy
 
@@ -31,3 +32,8 @@ def guarded(array, at_end=True):
     copy = copy.reshape(array.shape)
     copy[...] = array
     return copy
+
+
+def was_killed(process: Any) -> bool:
+    """Whether a process ended by a forbidden access: by the signal, or by what AddressSanitizer says of it."""
+    return process.returncode < 0 or "AddressSanitizer: SEGV" in process.stderr

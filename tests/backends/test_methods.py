@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy
 import pytest
 
+import thinc
 from tests.cases.ops import CASES
 from thinc.api import Adam, Linear, NumpyOps, Ops, registry, use_ops
 from thinc.backends._kernels import norms
@@ -236,7 +237,7 @@ def test_a_step_of_all_or_none(spoil, backend):
 
 
 def test_the_numbers_of_a_step_have_one_order():
-    header = next(path for path in Path("include/thinc").glob("*.hh") if "enum StepSetting" in path.read_text())
+    header = next(path for path in Path(thinc.get_include()).glob("*.hh") if "enum StepSetting" in path.read_text())
     listed = re.search(r"enum StepSetting \{(.*?)N_STEP_SETTINGS", header.read_text(), re.DOTALL).group(1)
     names = re.findall(r"\bSTEP_(\w+)", listed)
     assert names == ["KIND", "GRAD_SCALE", "L2", "LR", "B1", "B2", "EPS", "DECAY", "EMA"]

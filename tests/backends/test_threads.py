@@ -234,6 +234,7 @@ print("computed")
 
 @needs_cores
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and RLIMIT_AS")
+@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="a sanitizer takes memory of its own")
 def test_where_no_thread_can_be_had_the_caller_computes_alone():
     run = subprocess.run([sys.executable, "-c", NO_MORE_THREADS], capture_output=True, text=True, timeout=120)
     assert run.stdout.strip() == "computed", (run.returncode, run.stderr)
