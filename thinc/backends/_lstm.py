@@ -151,7 +151,9 @@ def _forward(gates: Callable, params: Any, c_init: Any, h_init: Any, X: Any, len
     if is_half(params):
         params = params.astype("float32")
     dtype: Any = params.dtype
-    if dtype == "int8":
+    if dtype != "int8":
+        _check_floats("lstm", params)
+    else:
         dtype = "float32"
         X, c_init, h_init = as_floats(X), as_floats(c_init), as_floats(h_init)
     inputs: Any = xp.asarray(X, dtype=dtype)
@@ -176,6 +178,7 @@ def _forward(gates: Callable, params: Any, c_init: Any, h_init: Any, X: Any, len
 
 def _backward(backprop_gates: Callable, dY: Any, lengths: Any, params: Any, fwd_state: Tuple) -> Tuple[Any, Any]:
     xp = _array_module(params)
+    _check_floats("backprop_lstm", params)
     Y, G, C, X, c_init, h_init = fwd_state
     depth, n_dirs, N, nO = Y.shape
     dtype = params.dtype
@@ -210,6 +213,11 @@ def _backward(backprop_gates: Callable, dY: Any, lengths: Any, params: Any, fwd_
             dW.bx[...] = dW.bh[...] = dA.sum(axis=0).reshape(dW.bx.shape)
         d_out = d_inputs
     return d_out, d_params
+
+
+def _check_floats(name: str, params: Any) -> None:
+    if params.dtype.kind in "biu":
+        raise TypeError(f"{name}: expected params of floats, got {params.dtype}")
 
 
 def _product(X: Any, W: Any) -> Any:

@@ -91,7 +91,7 @@ class CupyOps(Ops):
         self.device_id = device_id
 
     def _run(self, name: str, *read: Any, **settings: Any) -> Any:
-        return cuda.run(self.xp, name, *read, **{"launch": self._launch, **settings})
+        return cuda.run(self.xp, name, *read, **{"grid": self._launch, **settings})
 
     # Conversion
 
@@ -339,7 +339,7 @@ class CupyOps(Ops):
     def _add_rows(self, name, table, *read, **numbers):
         _need(_ndim(table) == 2)
         lanes = min(len(read[0]), 1) if self.deterministic else len(read[0])
-        self._run(name, *read, into=[table], lanes=lanes, n_threads=lanes * table.shape[1], **numbers)
+        self._run(name, *read, into=[table], lanes=lanes, total=lanes * table.shape[1], **numbers)
 
     def _ids(self, ids):
         _need(isinstance(ids, self.xp.ndarray) and ids.dtype.kind in "iu")
@@ -403,15 +403,15 @@ class CupyOps(Ops):
             for table, dtype_ in ((where, "uint64"), (sizes, "int64"), (numbers, "float64"), (chunks, "int64"))
         ]
         firsts = self.xp.asarray(numpy.cumsum([0, *(-(-size // _CHUNK) for size in sizes)]), dtype="int64")
-        shape = {"launch": (min(len(chunks), cuda.MAX_BLOCKS), 256), "chunk_size": _CHUNK, "dtype": dtype}
+        shape = {"grid": (min(len(chunks), cuda.MAX_BLOCKS), 256), "chunk_size": _CHUNK, "dtype": dtype}
         clips = any(update[5].grad_clip for update in updates)
         sums = self._run("sum_squares_of_chunks", *tables, **shape) if clips else None
-        self._run("optimizer_steps", *tables, firsts, sums, n_threads=len(chunks), **shape)
+        self._run("optimizer_steps", *tables, firsts, sums, total=len(chunks), **shape)
 
     def _sum_squares(self, g, w=None, L2=0.0):
         """The squares of g + L2 w, summed by each block: the norm stays on the GPU."""
         blocks = min(cuda.blocks_for(g.size, 256), 64)
-        return self._run("sum_squares", g, w, launch=(blocks, 256), blocks=blocks, L2=L2)
+        return self._run("sum_squares", g, w, grid=(blocks, 256), blocks=blocks, L2=L2)
 
 
 def _need(condition: bool) -> None:

@@ -19,7 +19,7 @@ import numpy
 from ..api import Model, Optimizer, fix_random_seed, to_categorical
 from ..loss import Loss
 from .datasets import Data, Examples
-from .errors import TrainingError
+from .errors import ConfigProblem, TrainingError
 from .scores import LOWER_IS_BETTER, Scores, decode, default_score, score_answers
 
 
@@ -204,6 +204,9 @@ def initialize(model: Model, data: Data, seed: int = 0) -> None:
     <Model 'relu>>softmax': nO=2, nI=4, 58 parameters>
     """
     fix_random_seed(seed)
+    width = model.maybe_get_dim("nO")
+    if width not in (None, data.width):
+        raise ConfigProblem(f"[model] gives nO={width} numbers, the corpus asks for {data.width}: leave nO unset")
     X, Y = select(data.train, numpy.arange(min(len(data.train), 32)))
     sample: Any = Y
     if data.kind == "sequence":

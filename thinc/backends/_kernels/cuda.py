@@ -132,12 +132,14 @@ def blocks_for(n: int, threads: int = THREADS) -> int:
     return max(min(-(-n // threads), MAX_BLOCKS), 1)
 
 
-def run(xp: Any, name: str, *read: Any, into=(), dtype=None, launch=None, n_threads=None, **sizes: Any) -> Any:
+def run(
+    xp: Any, name: str, *read: Any, into: Any = (), dtype: Any = None, grid: Any = None, total: Any = None, **sizes: Any
+) -> Any:
     """Run a kernel on arrays of module xp, on the current stream; the host does not wait. Returns what it has written.
 
     read: the arrays it reads, None for one that is not there. into: those it writes, if they are not to be new.
-    sizes: numbers, and the dimensions that no array has; a number that is not given is 0. launch: (blocks, threads a
-    block), else by the elements of the first array, or n_threads. Raises Unfit where the head says otherwise.
+    sizes: numbers, and the dimensions that no array has; a number that is not given is 0. grid: (blocks, threads a
+    block), else as many threads as the first array has elements, or total. Raises Unfit where the head says otherwise.
     """
     kernel = kernels()[name]
     for declared, array in [*zip(kernel.written, into), *zip(kernel.read, read)]:
@@ -159,16 +161,16 @@ def run(xp: Any, name: str, *read: Any, into=(), dtype=None, launch=None, n_thre
         xp.empty(_flat([sizes[dim] for dim in declared.dims]), dtype=_DTYPES.get(declared.type, dtype))
         for declared in kernel.written
     ]
-    if n_threads is None:
-        n_threads = math.prod(outputs[0].shape[:-1]) * 32 if kernel.a_warp_each else outputs[0].size
-    if n_threads > 0:
+    if total is None:
+        total = math.prod(outputs[0].shape[:-1]) * 32 if kernel.a_warp_each else outputs[0].size
+    if total > 0:
         arguments = [0 if array is None else array for array in outputs]
         arguments += [0 if array is None else xp.ascontiguousarray(array) for array in read]
         for kind, number in kernel.numbers:
             value = sizes.get(number, 0)
             value = math.prod(value) if isinstance(value, tuple) else value
             arguments.append(float(value) if kind == "double" else int(value))
-        blocks, threads = launch or (blocks_for(n_threads, THREADS), THREADS)
+        blocks, threads = grid or (blocks_for(total, THREADS), THREADS)
         get_kernel(name + suffix)((blocks,), (threads,), tuple(arguments))
     return None if into else outputs[0] if len(outputs) == 1 else tuple(outputs)
 
@@ -180,10 +182,7 @@ def _fit(declared: Array, shape: Tuple[int, ...], sizes: Dict[str, Any]) -> None
     if dims[0] == "n":
         leading = max(len(shape) - len(dims) + 1, 0)
         got = (shape[:leading], *shape[leading:])
-    fits = len(got) == len(dims)
-    for dim, size in zip(dims, got):
-        fits = fits and sizes.setdefault(dim, size) == size
-    if not fits:
+    if len(got) != len(dims) or not all(sizes.setdefault(dim, size) == size for dim, size in zip(dims, got)):
         expected = _flat([sizes.get(dim, dim) for dim in dims])
         raise WrongShape(f"array has incorrect shape, expected: {expected}, was: {shape}")
     for dim in declared.at_least_1:
