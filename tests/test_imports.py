@@ -12,7 +12,7 @@ from packaging.version import Version
 
 import thinc.compat
 
-OPTIONAL = "torch tensorflow mxnet jax cupy cupyx h5py ray onnx onnxruntime".split()
+OPTIONAL = "torch tensorflow mxnet jax cupy cupyx h5py ray onnx onnxruntime pandas pyarrow datasets blis".split()
 
 # An attempt to import an optional package is an error even where it is not installed
 # and even inside `try: ... except ImportError`.

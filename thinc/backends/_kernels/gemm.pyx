@@ -2,7 +2,7 @@
 """Matrix products on the CPU, by one of several engines.
 
 native   include/thinc/gemm.hh: float32 and float64, and the bits of a row do not depend on how many rows there are
-blis     the blis package
+blis     the blis package, imported when it is asked for
 linked   the BLAS that this build was linked against (THINC_BLAS), if any
 numpy    numpy.dot, and so whatever NumPy was linked against
 
@@ -11,7 +11,6 @@ the native one.
 """
 import os
 
-cimport blis.cy
 cimport numpy as np
 from libc.limits cimport INT_MAX
 
@@ -66,16 +65,6 @@ cdef extern from *:
 
 # ---- the engines
 
-cdef void blis_sgemm(int ta, int tb, size_t M, size_t N, size_t K, double alpha, const void* A, size_t lda,
-                     const void* B, size_t ldb, double beta, void* C, size_t ldc) noexcept nogil:
-    blis.cy.sgemm(ta, tb, M, N, K, alpha, <const float*>A, lda, <const float*>B, ldb, beta, <float*>C, ldc)
-
-
-cdef void blis_dgemm(int ta, int tb, size_t M, size_t N, size_t K, double alpha, const void* A, size_t lda,
-                     const void* B, size_t ldb, double beta, void* C, size_t ldc) noexcept nogil:
-    blis.cy.dgemm(ta, tb, M, N, K, alpha, <const double*>A, lda, <const double*>B, ldb, beta, <double*>C, ldc)
-
-
 cdef struct Engine:
     const char* name
     gemm_t f32  # NULL: not by a C function
@@ -84,7 +73,7 @@ cdef struct Engine:
 
 cdef Engine[4] ENGINES
 ENGINES[0] = Engine(b"native", NULL, NULL)  # by the kernel table, which use_isa() may switch
-ENGINES[1] = Engine(b"blis", blis_sgemm, blis_dgemm)
+ENGINES[1] = Engine(b"blis", NULL, NULL)  # until somebody asks for it
 ENGINES[2] = Engine(b"linked", thinc_linked_sgemm, thinc_linked_dgemm)
 ENGINES[3] = Engine(b"numpy", NULL, NULL)
 cdef const Engine* NATIVE = &ENGINES[0]
@@ -119,6 +108,11 @@ def use_engine(name):
     if name not in engines():
         hint = " Build with THINC_BLAS set to have it." if name == "linked" else ""
         raise ValueError(f"gemm engine {name!r} is not available. Engines: {', '.join(engines())}.{hint}")
+    if name == "blis" and ENGINES[1].f32 is NULL:
+        from .blis_engine import addresses
+
+        f32, f64 = addresses()
+        ENGINES[1] = Engine(b"blis", <gemm_t><void*><size_t>f32, <gemm_t><void*><size_t>f64)
     for i in range(4):
         if ENGINES[i].name.decode() == name:
             current = &ENGINES[i]
