@@ -44,6 +44,7 @@ def plot_history(
             if points:
                 axes.plot(*zip(*points), marker="o", markersize=3, label=name)
         axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_title(key)
         axes.grid(alpha=0.3)
         axes.legend()
