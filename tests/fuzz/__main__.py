@@ -1,4 +1,4 @@
-"""python -m tests.fuzz [--seconds 60] [--seed N] [reader ...]
+"""python -m tests.fuzz [--seconds 60] [--inputs N] [--seed N] [reader ...]
 
 Each reader works in a process of its own, which is killed after 5 s on one input and may take 256 MB more than it has
 at first. An input that crashes it, hangs, raises what is not allowed or leaves something changed goes to
@@ -7,6 +7,7 @@ tests/fuzz/corpus, from where the quick tests read it ever after.
 
 import argparse
 import hashlib
+import math
 import os
 import random
 import resource
@@ -48,8 +49,8 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def work(name: str, seconds: float, seed: int, folder: Path) -> None:
-    """Mutate and read for a while. The input stands in folder/input while it is read."""
+def work(name: str, seconds: float, inputs: float, seed: int, folder: Path) -> None:
+    """Mutate and read for a while, or that many inputs. The input stands in folder/input while it is read."""
     reader = READERS[name]
     rng = random.Random(seed)
     pool = [*reader.seeds(folder), *kept(name)]
@@ -57,7 +58,7 @@ def work(name: str, seconds: float, seed: int, folder: Path) -> None:
     runs = 0
     end = time.monotonic() + seconds
     current = folder / "input"
-    while time.monotonic() < end:
+    while time.monotonic() < end and runs < inputs:
         data = rng.choice(pool)
         for _ in range(rng.choice([1, 1, 2, 5])):
             data = rng.choice(reader.mutators)(rng, data)
@@ -70,11 +71,17 @@ def work(name: str, seconds: float, seed: int, folder: Path) -> None:
     print(f"{runs} inputs", end="")
 
 
-def fuzz(name: str, seconds: float, seed: int) -> bool:
+def fuzz(name: str, seconds: float, seed: int, inputs: float = math.inf) -> bool:
     """Whether a reader stood all inputs; where it did not, the input is kept."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "tests.fuzz", "--work", folder, "--seconds", str(seconds), "--seed", str(seed)]
-        done = subprocess.run([*command, name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        settings = {"--work": folder, "--seconds": seconds, "--inputs": inputs, "--seed": seed}
+        words = [str(word) for setting in settings.items() for word in setting]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.fuzz", *words, name],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         if done.returncode == 0:
             print(f"{name:12} {done.stdout}", flush=True)
             return True
@@ -90,6 +97,7 @@ def fuzz(name: str, seconds: float, seed: int) -> bool:
 def main(argv: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="for each reader")
+    parser.add_argument("--inputs", type=float, default=math.inf, help="at most, for each reader")
     parser.add_argument("--seed", type=int, default=None, help="default: another one each time")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("readers", nargs="*", metavar="reader", help=", ".join(READERS))
@@ -99,10 +107,10 @@ def main(argv: Optional[List[str]] = None) -> int:
         parser.error(f"unknown readers: {', '.join(sorted(unknown))}. There are {', '.join(READERS)}")
     seed = time.time_ns() % 2**32 if args.seed is None else args.seed
     if args.work:
-        work(args.readers[0], args.seconds, seed, args.work)
+        work(args.readers[0], args.seconds, args.inputs, seed, args.work)
         return 0
     print(f"seed {seed}, {args.seconds:g} s for each reader")
-    return 1 - min([fuzz(name, args.seconds, seed) for name in args.readers or READERS])
+    return 1 - min([fuzz(name, args.seconds, seed, args.inputs) for name in args.readers or READERS])
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ def test_seeds_are_read_and_mutated(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_second_of_fuzzing(name):
-    assert fuzz(name, 1, seed=1)
+def test_a_bit_of_fuzzing(name):
+    assert fuzz(name, 60, seed=1, inputs=200)
 
 
 def test_a_fault_is_seen(tmp_path):

@@ -65,7 +65,7 @@ def load_checkpoint(
             optimizer.from_bytes(parts["optimizer"], rename=lambda key: (ids[key[0]], key[1]))
             numpy.random.set_state(name_and_state)
             random.setstate(python_state)
-    except (ValueError, LookupError, TypeError, AttributeError) as e:
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as e:
         raise TrainingError(f"{path} is not a checkpoint of this model and optimizer: {e}") from e
     return progress
 
