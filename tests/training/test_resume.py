@@ -7,7 +7,7 @@ import numpy
 import pytest
 
 from tests.newcomer import TAGGER, conllu
-from thinc.api import Adam, Config
+from thinc.api import Adam, Config, Model
 from thinc.cli import load_run, main
 from thinc.training import load_checkpoint
 
@@ -130,6 +130,30 @@ def test_a_changed_corpus_is_refused(trained, tmp_path, monkeypatch, capsys):
     Path("t.conllu").write_text(conllu(41))
     assert main("train --resume --output run --training.max_epochs=2".split()) == 2
     assert "the corpus is not the one that the run began with: its files have changed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("first_id", [7007, 14007, 15007, 16007])
+def test_best_weights_that_are_better_than_those_of_the_epoch_that_is_trained_again(
+    first_id, tmp_path, monkeypatch, capsys
+):
+    """The numbers of the layers choose the rows of the table: with these the second epoch is better than the first."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Model, "global_id", first_id)
+    Path("run.cfg").write_text(CONFIG)
+    Path("t.conllu").write_text(conllu())
+    assert main("train run.cfg --output run --training.max_epochs=1".split()) == 0
+    shutil.copytree("run", "later")
+    assert main("train --resume --output later --training.max_epochs=2".split()) == 0
+    assert load_run("later").about["score"] > load_run("run").about["score"]
+    shutil.copy("later/model.bin", "run/model.bin")
+    capsys.readouterr()
+    assert main("train --resume --output run --training.max_epochs=2 --optimizer.learn_rate=0".split()) == 0
+    out = capsys.readouterr().out
+    assert main(["evaluate", "run"]) == 0
+    shown = capsys.readouterr().out.partition(" on ")[0]
+    assert (
+        f"Best {shown} in epoch 2" in out and Path("run/model.bin").read_bytes() == Path("later/model.bin").read_bytes()
+    )
 
 
 def test_best_weights_that_are_newer_than_the_checkpoint(trained, tmp_path, monkeypatch, capsys):

@@ -204,7 +204,7 @@ class _Keeper:
         self._begin()
         lines = [json.dumps(entry) for entry in progress.history]
         write_atomically(self.output / "metrics.jsonl", ("\n".join(lines) + "\n").encode())
-        if progress.best_epoch == progress.epoch:
+        if progress.improved:
             save_run(self.output, self.settled.model, self.settled, self.data, progress)
 
     def checkpoint(self, progress: Progress, now: bool = False) -> None:

@@ -452,7 +452,7 @@ def _report(group: Group, model: Any, optimizer: Any, progress: Progress) -> Non
 def _tell_epoch(tell: Callable[[str, Any], None], settled: Settled, data: Data, progress: Progress, size: int) -> None:
     lines = [json.dumps(entry) for entry in progress.history]
     tell("file", ("metrics.jsonl", ("\n".join(lines) + "\n").encode()))
-    if progress.best_epoch == progress.epoch:
+    if progress.improved:
         for name, content in pack_run(settled.model, settled, data, progress).items():
             tell("file", (name, bytes(content)))
     score = shown_score(settled.settings.score or default_score(data), progress.score or 0)

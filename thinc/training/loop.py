@@ -53,6 +53,11 @@ class Progress:
         return self.items / self.seconds if self.seconds else 0.0
 
     @property
+    def improved(self) -> bool:
+        """Whether the epoch that just ended has the best score; one of the same number, kept before, may be better."""
+        return self.best_epoch == self.epoch and self.score in (self.best_score,)  # (NaN is itself)
+
+    @property
     def mean_loss(self) -> float:
         """The loss of a step, the mean of this epoch so far."""
         return self.loss / self.step if self.step else 0.0
