@@ -184,7 +184,7 @@ def newest_progress(folder):
     import srsly
 
     newest = max((folder / "ray").glob(f"*/{CHECKPOINT}"))
-    return srsly.msgpack_loads(newest.read_bytes())["progress"]
+    return srsly.msgpack_loads(read_archive(newest)["state"])["progress"]
 
 
 def wait_for(condition, process=None, seconds=300):
