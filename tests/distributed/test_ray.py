@@ -196,21 +196,27 @@ def wait_for(condition, process=None, seconds=300):
 
 
 def test_an_elastic_run_takes_what_there_is(cluster, tmp_path):
-    """1 to 4 workers, where two of four CPUs are busy."""
+    """1 to 8 workers, where there are four CPUs."""
+    path = with_dropout(tmp_path)
+    expected, _ = alone(path, 4)
+    progress = distributed_train(path, workers=(1, 8), shards=4, storage=tmp_path / "run")
+    assert {entry["workers"] for entry in progress.history} == {4}
+    assert last_weights(tmp_path / "run", path).tobytes() == expected.tobytes()
 
+
+def test_cpus_that_others_use_are_not_waited_for_for_ever(cluster, tmp_path):
     @cluster.remote(num_cpus=2)
     class Busy:
         def ready(self):
             return True
 
-    path = with_dropout(tmp_path)
-    expected, _ = alone(path, 4)
     busy = Busy.remote()
     assert cluster.get(busy.ready.remote())
-    progress = distributed_train(path, workers=(1, 4), shards=4, storage=tmp_path / "run")
+    start = time.monotonic()
+    with pytest.raises(TrainingError, match="workers failed"):
+        distributed_train(make_config(tmp_path, N), workers=4, storage=tmp_path / "run", timeout=5, max_failures=1)
+    assert time.monotonic() - start < 60
     cluster.kill(busy)
-    assert {entry["workers"] for entry in progress.history} == {2}
-    assert last_weights(tmp_path / "run", path).tobytes() == expected.tobytes()
 
 
 def test_nan_on_a_worker_ends_the_run_at_once_and_names_the_rank(cluster, tmp_path):

@@ -225,7 +225,8 @@ def _run(job: Dict[str, Any], workers: Workers, folder: Path, max_failures: int)
         run_config=RunConfig(
             name="ray",
             storage_path=str(folder),
-            failure_config=FailureConfig(max_failures=max_failures),
+            # (the second is of starts that found no CPU free within the timeout: by default they are tried for ever)
+            failure_config=FailureConfig(max_failures=max_failures, controller_failure_limit=max_failures),
             checkpoint_config=CheckpointConfig(num_to_keep=2),
         ),
     )
