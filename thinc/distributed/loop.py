@@ -112,7 +112,8 @@ def distributed_train(
         if not resume:
             shutil.rmtree(folder / "ray", ignore_errors=True)
         write_atomically(folder / "config.cfg", settled.config.to_bytes())
-        return _run(job, workers, folder, max_failures)
+        with _timeouts(int(timeout) or 1):
+            return _run(job, workers, folder, max_failures)
 
 
 def _settle(config: Union[str, Path, Config], overrides: Dict[str, Any]) -> Settled:
@@ -212,9 +213,6 @@ def _run(job: Dict[str, Any], workers: Workers, folder: Path, max_failures: int)
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-    seconds = str(int(job["timeout"]) or 1)
-    for name in ("WORKER_HEALTH_CHECK_TIMEOUT_S", "WORKER_GROUP_START_TIMEOUT_S", "COLLECTIVE_TIMEOUT_S"):
-        os.environ.setdefault(f"RAY_TRAIN_{name}", seconds)
     logging.getLogger("ray.train").setLevel(logging.ERROR)
     mail = ray.remote(Mail).options(num_cpus=0, max_concurrency=1000).remote()
     trainer = DataParallelTrainer(
@@ -242,6 +240,19 @@ def _run(job: Dict[str, Any], workers: Workers, folder: Path, max_failures: int)
     if watch.progress is None:
         raise TrainingError(f"The workers ended without a word; Ray's logs are in {_log_folder()}")
     return watch.progress
+
+
+@contextmanager
+def _timeouts(seconds: int) -> Iterator[None]:
+    """Those of Ray Train, which it reads from the environment; what the user has set there stays."""
+    names = ("WORKER_HEALTH_CHECK_TIMEOUT_S", "WORKER_GROUP_START_TIMEOUT_S", "COLLECTIVE_TIMEOUT_S")
+    ours = {f"RAY_TRAIN_{name}" for name in names} - os.environ.keys()
+    os.environ.update(dict.fromkeys(ours, str(seconds)))
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
 
 
 def _log_folder() -> str:
@@ -370,18 +381,22 @@ def _train(job: Dict[str, Any], group: Group, tell: Callable[[str, Any], None]) 
         model.from_bytes(weights)
     way = _way(job, group, settled)
     shown = 0.0
-    for progress in train(model, optimizer, data, settings, progress, way):  # noqa: B020  (the same object)
-        if progress.score is not None:
-            _tell_epoch(tell, settled, data, progress, group.size)
-            continue
-        if progress.step and time.monotonic() - shown > 0.5:
-            shown = time.monotonic()
-            tell("step", _line(progress, way, settings.max_epochs, settled.corpus.unit))
-        every = job["checkpoint_every"]
-        if progress.step == 0 or (every and progress.step % every == 0):
-            if progress.step:
-                way.settle(optimizer, progress)
-            _report(group, model, optimizer, progress)
+    try:
+        for progress in train(model, optimizer, data, settings, progress, way):  # noqa: B020  (the same object)
+            if progress.score is not None:
+                _tell_epoch(tell, settled, data, progress, group.size)
+                continue
+            if progress.step and time.monotonic() - shown > 0.5:
+                shown = time.monotonic()
+                tell("step", _line(progress, way, settings.max_epochs, settled.corpus.unit))
+            every = job["checkpoint_every"]
+            if progress.step == 0 or (every and progress.step % every == 0):
+                if progress.step:
+                    way.settle(optimizer, progress)
+                _report(group, model, optimizer, progress)
+    except (ValueError, TypeError, LookupError) as e:
+        where = f"epoch {progress.epoch + 1}, step {progress.step + 1}"
+        raise TrainingError(f"rank {group.rank} failed in {where}: {e!r}") from e
     tell("done", progress)
     group.barrier()
 
