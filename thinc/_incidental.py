@@ -28,6 +28,7 @@ _HOMES = {
     "thinc.optimizers": "Optimizer",
     "thinc.shims": "Shim",
     "thinc.layers": "Dropout LayerNorm chain",
+    "thinc.layers.array_getitem": "ints_getitem",
     "thinc.layers.chain": "InT OutT",
     "abc": "abstractmethod",
     "confection.validation": "Schema ValidationError validate_type",

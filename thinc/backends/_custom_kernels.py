@@ -8,7 +8,7 @@ of float32 or float64.
 from collections import defaultdict  # noqa: F401  (part of the interface)
 from functools import reduce  # noqa: F401
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Tuple  # noqa: F401  (the last is part of the interface)
 
 import numpy
 
