@@ -54,6 +54,8 @@ def refused_batch(error: Exception, model: "Model", X: Any) -> Optional[Any]:
     """
     if not isinstance(error, (TypeError, ValueError, AttributeError)) or hasattr(error, "_thinc_path"):
         return None
+    if isinstance(X, dict) and isinstance(error, ValueError):
+        return None  # a layer that takes dicts has said what is wrong with this one
     try:
         return batch_as_arrays(X, model.ops)
     except TypeError as refusal:
