@@ -149,7 +149,10 @@ OPTIONAL = "torch tensorflow mxnet jax onnx onnxruntime cupy os_signpost matplot
 def names(page):
     """(module, name) of each name on a page."""
     for module, listed in PAGES[page][1].items():
-        everything = importlib.import_module(module).__all__
+        try:
+            everything = importlib.import_module(module).__all__
+        except ImportError:  # thinc.sklearn, where scikit-learn is not installed
+            continue
         for name in everything if listed == "*" else listed.split():
             yield module, name
     if page == "dense-layers":
