@@ -424,3 +424,19 @@ def test_summary_and_export(kind):
     assert "maxout" in text and "linear" in text
     with pytest.raises(ExportError, match=f"is quantized to {kind}. Export the model that quantize"):
         to_onnx(small, "unused.onnx", X=normal(4, 3))
+
+
+@pytest.mark.parametrize("use_blis", [True, False])
+@pytest.mark.parametrize("dtype", ["int8", "int32", "uint8", "bool", "float64", ">f4"])
+@pytest.mark.parametrize("kind", ["float16", "int8"])
+def test_inputs_of_other_types_are_right_or_refused(kind, dtype, use_blis):
+    with use_ops("numpy", use_blis=use_blis):
+        model = quantize(chain(Relu(7, 5), Linear(3, 7)).initialize(), kind)
+        X = (numpy.arange(20).reshape(4, 5) % 3).astype(dtype)
+        want = model.predict(X.astype("float32"))
+        try:
+            got = model.predict(X)
+        except ValueError as error:
+            assert dtype in str(error) and "astype" in str(error)
+        else:
+            numpy.testing.assert_allclose(got, want, atol=1e-5)

@@ -55,8 +55,8 @@ def is_half(W: Any) -> bool:
 
 
 def widened(W: Any, X: Any) -> Any:
-    """W in the dtype of X if it is stored in float16 only."""
-    return W.astype(X.dtype) if is_half(W) else W
+    """W, if it is stored in float16 only, in the dtype of X; never in that of whole numbers, which would cut it off."""
+    return W.astype("float32" if X.dtype.kind in "biu" else X.dtype) if is_half(W) else W
 
 
 def int8_product(xp: Any, X: Any, rows: Any) -> Any:
