@@ -1,6 +1,6 @@
 """The cost of work on models of n layers, side by side and one in another: `python -m benchmarks.size`.
 
-Milliseconds for each n, and how they grow with n at the end: 1 is linear, 2 quadratic.
+Milliseconds of the CPU for each n, and how they grow with n at the end: 1 is linear, 2 quadratic.
 """
 
 import copy
@@ -66,9 +66,9 @@ def milliseconds(make, work, n):
     best = math.inf
     for _ in range(3):
         model = make(n)
-        start = time.perf_counter()
+        start = time.process_time()
         work(model)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     return best * 1e3
 
 

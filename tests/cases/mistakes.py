@@ -301,7 +301,7 @@ BATCHES: List[Mistake] = [
         Mistake(
             f"a Y of 4 columns for {name} of 3",
             lambda build=build, Y=Y: build().initialize(X=X, Y=Y),
-            ValueError if name == "a layer" else UserWarning,  # (in the tests warnings are errors)
+            UserWarning if name == "lists" else ValueError,  # (in the tests warnings are errors)
             words,
         )
         for name, build, Y, words in (

@@ -172,7 +172,11 @@ def no_layer_is_put_into_itself():
 def targets_of_another_width():
     X, Y = numpy.zeros((4, 3), "f"), numpy.zeros((4, 7), "f")
     model = chain(Linear(5), chain(Linear(2), Maxout(2)))
-    with pytest.warns(UserWarning, match="Y has 7 columns, but layer .* gives nO=2"):
+    wrong = "Y has 7 columns, but layer .* gives nO=2"
+    with pytest.raises(ValueError, match=wrong):
+        model.initialize(X, Y)
+    model.initialize(X)
+    with pytest.warns(UserWarning, match=wrong):
         model.initialize(X, Y)
     assert model.predict(X).shape == (4, 2)
     # A part of a model may have any width.

@@ -135,19 +135,24 @@ def first_rows(X: Any) -> Any:
 
 
 def check_target(layer: Model, nO: Optional[int], Y: Any) -> None:
-    """Warn of a Y of floats that no output of the layer can be compared with. Ids of classes may be anything.
+    """Refuse a Y of floats that no output of the layer can be compared with. Ids of classes may be anything.
 
-    No error, since spaCy initializes components again with more labels. Layers within others are not asked: a Y that
-    is handed on to them is that of the whole.
+    A warning where the layer has weights already, and of lists: spaCy initializes components again with more labels,
+    and a tok2vec with lists of any width. Layers within others are not asked, since a Y that is handed on to them is
+    that of the whole.
     """
     rows = first_rows(Y)
-    if nO and getattr(rows, "ndim", 0) >= 2 and rows.dtype.kind == "f" and rows.shape[-1] not in (0, nO):
-        if initializing.get() <= 1:
-            warnings.warn(
-                f"initialize: Y has {rows.shape[-1]} columns, but layer '{layer.name}' gives nO={nO}. Make them equal, "
-                "or leave nO unset to have it inferred.",
-                stacklevel=4,
-            )
+    if not nO or getattr(rows, "ndim", 0) < 2 or rows.dtype.kind != "f" or rows.shape[-1] in (0, nO):
+        return
+    if initializing.get() > 1:
+        return
+    message = (
+        f"initialize: Y has {rows.shape[-1]} columns, but layer '{layer.name}' gives nO={nO}. Make them equal, "
+        "or leave nO unset to have it inferred."
+    )
+    if rows is Y and not any(node.has_param(name) for node in layer.walk() for name in node.param_names):
+        raise ValueError(message)
+    warnings.warn(message, stacklevel=4)
 
 
 def without_rows(forward: Callable, model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:

@@ -124,7 +124,7 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
     """Initialize each layer with what the layers before it make of X.
 
     A layer whose nO is unset is given Y as well, so that it can take its width from
-    there.  A warning for a Y of floats that is wider or narrower than what the last gives.
+    there.  ValueError for a Y of floats that is wider or narrower than what the last gives.
     """
     layers = model.layers
     if layers:

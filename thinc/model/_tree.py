@@ -6,7 +6,7 @@ The functions whose first argument is called `self` are methods of `Model`.
 from collections import deque
 from itertools import repeat
 from operator import is_
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Sequence, Set, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Sequence, Set, TypeVar
 
 if TYPE_CHECKING:
     from . import Model
@@ -80,9 +80,7 @@ def replace_node(self: "Model", old: "Model", new: "Model") -> bool:
     >>> [layer.name for layer in model.layers]
     ['gelu', 'softmax']
     """
-    nodes = list(self.walk())
-    _put(nodes, {id(old): new})
-    return any(node is old for node in nodes)
+    return _put(self, {id(old): new})
 
 
 def replace_nodes(self: "Model", mapping: Dict["Model", "Model"]) -> None:
@@ -95,16 +93,28 @@ def replace_nodes(self: "Model", mapping: Dict["Model", "Model"]) -> None:
     >>> [layer.name for layer in model.layers]
     ['noop', 'noop']
     """
-    _put(list(self.walk()), {id(old): new for old, new in mapping.items()})
+    _put(self, {id(old): new for old, new in mapping.items()})
 
 
-def _put(nodes: List["Model"], new: Dict[int, "Model"]) -> None:
-    """Replace layers and refs of these nodes, by id of the old ones; not what a node says of itself."""
-    for node in nodes:
-        if any(id(layer) in new for layer in node._layers):
-            node._layers = [layer if layer is node else new.get(id(layer), layer) for layer in node._layers]
+def _put(root: "Model", new: Dict[int, "Model"]) -> bool:
+    """Replace layers and refs of all nodes, by id of the old ones; not a ref to itself. Whether there were any.
+
+    What is put in is not walked. Most nodes hold nothing, and are not visited.
+    """
+    found = id(root) in new
+    nodes, seen = [root], {id(root)}
+    for node in nodes:  # which grows meanwhile
+        layers = node._layers
+        if not new.keys().isdisjoint(map(id, layers)):
+            found = True
+            node._layers = list(map(new.get, map(id, layers), layers))
         if node._refs:
             node._refs = {name: ref if ref is node else new.get(id(ref), ref) for name, ref in node._refs.items()}
+        for layer in layers:
+            if (layer._layers or layer._refs) and id(layer) not in seen:
+                seen.add(id(layer))
+                nodes.append(layer)
+    return found
 
 
 def holds(tree: "Model", node: "Model") -> bool:
