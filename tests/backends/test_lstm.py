@@ -137,8 +137,10 @@ def test_other_dtypes_become_that_of_the_parameters(ops):
     assert dX.dtype == d_params.dtype == "float32"
 
 
-def test_no_rows(ops):
-    params, H0, C0, X, sizes = problem(2, 2, 2, 3, [], dtype="float32")
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_no_rows(ops, steps):
+    params, H0, C0, X, _ = problem(2, 2, 2, 3, [], dtype="float32")
+    sizes = numpy.zeros(steps, "int32")
     Y, state = ops.lstm_forward_training(params, H0, C0, X, sizes)
     assert Y.shape == (0, 4)
     dX, d_params = ops.backprop_lstm(Y, sizes, params, state)

@@ -94,7 +94,7 @@ class LstmOps:
     def _lstm_gates(self, A: Any, b: Any, c_prev: Any, G: Any, C: Any, Y: Any) -> None:
         """Writes G (R, 4 O), C and Y (R, O)."""
         xp = _array_module(A)
-        f, i, o, g = (A + b).reshape((len(A), 4, -1)).swapaxes(0, 1)
+        f, i, o, g = (A + b).reshape((len(A), 4, A.shape[1] // 4)).swapaxes(0, 1)
         f, i, o, g = sigmoid(f), sigmoid(i), sigmoid(o), xp.tanh(g)
         C[...] = f * c_prev + i * g
         Y[...] = o * xp.tanh(C)
@@ -207,7 +207,7 @@ def _backward(backprop_gates: Callable, dY: Any, lengths: Any, params: Any, fwd_
                 dy = d_out[rows, d * nO : (d + 1) * nO] + dh[:R]
                 backprop_gates(dy, g[rows], c[rows], c_before, dA[rows], dc[:R])
                 dh[:R] = dA[rows] @ Wh
-            d_inputs += dA @ W.Wx.reshape((4 * nO, -1))
+            d_inputs += dA @ W.Wx.reshape((4 * nO, inputs.shape[1]))
             dW.Wx[...] = (dA.T @ inputs).reshape(dW.Wx.shape)
             dW.Wh[...] = (dA.T @ h_before).reshape(dW.Wh.shape)
             dW.bx[...] = dW.bh[...] = dA.sum(axis=0).reshape(dW.bx.shape)
@@ -222,7 +222,7 @@ def _check_floats(name: str, params: Any) -> None:
 
 def _product(X: Any, W: Any) -> Any:
     """X (N, I), W (4, O, I) or of int8 rows -> (N, 4 O)."""
-    W = W.reshape((-1, W.shape[2]))
+    W = W.reshape((W.shape[0] * W.shape[1], W.shape[2]))
     return int8_product(_array_module(X), X, W) if W.dtype == "int8" else X @ W.T
 
 
