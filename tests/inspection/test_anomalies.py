@@ -118,6 +118,46 @@ def test_a_nan_in_the_data_is_of_no_layer():
         model.predict(X)
 
 
+def test_without_a_model_every_model_is_watched():
+    methods = [vars(Model)[name] for name in ("__call__", "begin_update", "predict")]
+    X = numpy.ones((1, 2), "f4")
+    for direction in ("forward", "backward"):
+        good = chain(Relu(3, 2), Linear(2, 3)).initialize()
+        model = chain(Linear(2, 2), spoiler(direction, numpy.nan), Linear(2, 2)).initialize()
+        with pytest.raises(FloatingPointError, match=rf"layers\.1 .*made {direction}"):
+            with detect_anomaly():
+                good.predict(X)
+                Y, backprop = model.begin_update(X)
+                backprop(Y)
+    assert [vars(Model)[name] for name in ("__call__", "begin_update", "predict")] == methods
+
+
+def test_blocks_without_a_model_end_in_any_order():
+    """One in another thread, and one inside: what ends first changes nothing for the rest."""
+    model = chain(spoiler("forward", numpy.nan), Linear(2, 2)).initialize()
+    X = numpy.ones((1, 2), "f4")
+    method = vars(Model)["predict"]
+    opened, closed = threading.Event(), threading.Event()
+
+    def other():
+        with detect_anomaly():
+            opened.set()
+            closed.wait()
+
+    thread = threading.Thread(target=other)
+    with detect_anomaly():
+        thread.start()
+        opened.wait()
+        with detect_anomaly():
+            pass
+        with pytest.raises(FloatingPointError):
+            model.predict(X)
+    model.predict(X)  # this thread is not watched any more
+    closed.set()
+    thread.join()
+    assert vars(Model)["predict"] is method
+
+
 def test_other_threads_are_not_watched():
     model = chain(spoiler("forward", numpy.nan), Linear(2, 2)).initialize()
     results = []

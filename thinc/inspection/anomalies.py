@@ -9,7 +9,7 @@ import numpy
 from .._table import Table
 from ..api import Model, Padded, Ragged
 from ..backends import get_array_ops
-from ..model._observe import Place, arrays_of, observed, shape_of
+from ..model._observe import Place, all_observed, arrays_of, observed, shape_of
 
 
 @dataclass
@@ -147,24 +147,25 @@ def trace(model: Model, X: Any, *, dY: Any = None, backward: bool = True) -> Tra
 
 
 @contextmanager
-def detect_anomaly(model: Model) -> Iterator[None]:
+def detect_anomaly(model: Optional[Model] = None) -> Iterator[None]:
     """Inside the block the first layer whose output or gradient is not finite raises FloatingPointError.
 
-    Put it around a training loop to find where a NaN comes from; it slows the model down, since every array is looked
+    Put it around a training loop to find where a NaN comes from; it slows models down, since every array is looked
     at. Only calls of the thread that opened the block are watched.
 
-    model: to be watched.
+    model: to be watched; every model where none is given.
 
     >>> X = numpy.ones((5, 3), dtype="f")
     >>> model = chain(Relu(4, 3), Softmax(2, 4)).initialize()
     >>> model.layers[1].set_param("W", numpy.full((2, 4), numpy.inf, dtype="f"))
-    >>> with detect_anomaly(model):
+    >>> with detect_anomaly():
     ...     Y = model.predict(X)
     Traceback (most recent call last):
         ...
     FloatingPointError: ...
     """
-    with observed(model, _Tracer(stop=True)):
+    tracer = _Tracer(stop=True)
+    with all_observed(Model, tracer) if model is None else observed(model, tracer):
         yield
 
 

@@ -1,15 +1,16 @@
-"""Watches a model at work: each call of each layer, by the place of the layer in the tree.
+"""Watches models at work: each call of each layer, by the place of the layer in the tree.
 
-The layers are not changed but for their forward function, and that only inside the block; a model that nobody watches
-pays nothing.
+The layers of one model are not changed but for their forward function, all models not but for three methods of their
+class, and that only inside the block; a model that nobody watches pays nothing.
 """
 
 import threading
 from contextlib import contextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Set, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple, Type
 
 from ..types import Padded, Ragged
+from ._guards import Backprop  # type: ignore[import-not-found]  # compiled
 
 if TYPE_CHECKING:
     from . import Model
@@ -68,6 +69,66 @@ def observed(model: "Model", watcher: Watcher) -> Iterator[None]:
     finally:
         for node, forward in changed:
             node._func = forward
+
+
+@contextmanager
+def all_observed(cls: Type["Model"], watcher: Watcher) -> Iterator[None]:
+    """As `observed`, of every model of the class that this thread calls; the innermost of several blocks watches."""
+    thread = threading.get_ident()
+    with _LOCK:
+        outer = _WATCHED.get(thread)
+        if not _WATCHED:
+            for name, method in (("__call__", _call), ("begin_update", _begin_update), ("predict", _predict)):
+                _METHODS[name] = getattr(cls, name)
+                setattr(cls, name, method)
+        _WATCHED[thread] = _Watched(watcher)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            if outer is not None:
+                _WATCHED[thread] = outer
+            else:
+                del _WATCHED[thread]
+            if not _WATCHED:
+                for name, method in _METHODS.items():
+                    setattr(cls, name, method)
+
+
+_LOCK = threading.Lock()
+_WATCHED: Dict[int, "_Watched"] = {}  # by thread
+_METHODS: Dict[str, Callable] = {}  # of Model, while some thread watches
+
+
+def _call(model: "Model", X: Any, is_train: bool) -> Tuple[Any, Callable]:
+    watched = _WATCHED.get(threading.get_ident())
+    return (watched or _METHODS["__call__"])(model, X, is_train)
+
+
+def _begin_update(model: "Model", X: Any) -> Tuple[Any, Callable]:
+    Y, backprop = model(X, True)
+    return Y, Backprop(backprop, model, Y)
+
+
+def _predict(model: "Model", X: Any) -> Any:
+    return model(X, False)[0]
+
+
+class _Watched:
+    """The calls of one thread, each tree by a tracker of its own."""
+
+    def __init__(self, watcher: Watcher):
+        self.watcher = watcher
+        self.tracker: Optional[_Tracker] = None
+
+    def __call__(self, model: "Model", X: Any, is_train: bool) -> Tuple[Any, Callable]:
+        outermost = self.tracker is None
+        tracker = self.tracker = self.tracker or _Tracker(model, self.watcher)
+        try:
+            return tracker.around(_METHODS["__call__"])(model, X, is_train)
+        finally:
+            if outermost:
+                self.tracker = None
 
 
 class _Tracker:
