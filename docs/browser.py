@@ -2,8 +2,8 @@
 
 python docs/browser.py [--pictures FOLDER] [PAGE ...]    after `make docs`; needs the package playwright, and chromium
 
-Each page at the width of a desktop and of a phone, light and dark. Without a list, all pages are looked at; with
---pictures, each is kept as a PNG.
+Each page at the width of a desktop and of a phone, light and dark. Without a list, all pages are looked at, and the
+search is asked; with --pictures, each is kept as a PNG.
 """
 
 import argparse
@@ -16,6 +16,13 @@ from pathlib import Path
 SITE = Path(__file__).resolve().parent.parent / "build" / "docs"
 WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
 LOWEST_CONTRAST = 3.0  # WCAG asks for 4.5 of small text; colours of syntax and faint words may be a little below
+
+# What is typed into the search, and a page that is to be among the first five answers.
+QUERIES = {
+    "layer_norm": "reference/ops.html",
+    "NaN": "guide/troubleshooting.html",
+    "early stopping": "how-to/recipes.html",
+}
 
 # What a page looks like to one who reads it: how far it scrolls sideways, pictures that did not load, words that
 # cannot be told from what is behind them.
@@ -97,6 +104,18 @@ def _seen(page, address, pages, way, pictures):
             page.screenshot(path=pictures / f"{name.replace('/', '-')[:-5]}-{way}.png")
 
 
+def unanswered(browser, address):
+    page = browser.new_page()
+    for query, wanted in QUERIES.items():
+        page.goto(f"{address}/search.html?q={query}")
+        page.wait_for_selector("#search-results li a")
+        page.wait_for_timeout(1000)  # answers come one by one
+        answers = page.eval_on_selector_all("#search-results li > a", "links => links.map(link => link.href)")
+        if not any(wanted in answer for answer in answers[:5]):
+            yield f"search for {query!r}: {wanted} is not among {answers[:5]}"
+    page.close()
+
+
 def _is_abroad(url, address):
     return not url.startswith((address, "data:", "blob:"))
 
@@ -113,7 +132,9 @@ def main():
         arguments.pictures.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        found = list(problems(browser, serve(), arguments.pages or every, arguments.pictures))
+        address = serve()
+        found = list(problems(browser, address, arguments.pages or every, arguments.pictures))
+        found += [] if arguments.pages else unanswered(browser, address)
         browser.close()
     if found:
         raise SystemExit("\n".join(found))
