@@ -1,6 +1,7 @@
 """Build: every .pyx is an extension; the kernels are compiled once per CPU level into one of them."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -56,33 +57,41 @@ if SANITIZE:
 
 
 def linked_blas():
-    """Macros and linker settings for THINC_BLAS=openblas|mkl|accelerate|blis, by pkg-config."""
+    """Macros, include folders and linker settings for the BLAS that THINC_BLAS or THINC_BLAS_LIBS names, if one does."""
     name = os.environ.get("THINC_BLAS", "accelerate" if sys.platform == "darwin" else "")
-    if not name:
+    libs, cflags = os.environ.get("THINC_BLAS_LIBS", ""), os.environ.get("THINC_BLAS_CFLAGS", "")
+    if not (name or libs):
         return {}
-    macros = [("THINC_LINKED_BLAS", f'"{name}"')]
-    if name == "accelerate":
+    macros = [("THINC_LINKED_BLAS", f'"{name or libs}"')]
+    if os.environ.get("THINC_BLAS_PREFIX"):
+        macros.append(("THINC_BLAS_PREFIX", os.environ["THINC_BLAS_PREFIX"]))
+    if name == "accelerate" and not libs:
         return {
             "define_macros": macros + [("ACCELERATE_NEW_LAPACK", None)],
             "extra_link_args": ["-framework", "Accelerate"],
         }
+    flags, words = (shlex.split(cflags), shlex.split(libs)) if libs else pkg_config(name)
+    return {
+        "define_macros": macros,
+        "extra_compile_args": flags,
+        "extra_link_args": words + [f"-Wl,-rpath,{word[2:]}" for word in words if word.startswith("-L")],
+    }
+
+
+def pkg_config(name):
+    """The flags of the compiler and of the linker."""
     package = {"mkl": "mkl-static-lp64-seq"}.get(name, name)
     try:
-        words = subprocess.run(
-            ["pkg-config", "--cflags", "--libs", package], check=True, capture_output=True, text=True
-        ).stdout.split()
+        return [
+            subprocess.run(["pkg-config", flag, package], check=True, capture_output=True, text=True).stdout.split()
+            for flag in ("--cflags", "--libs")
+        ]
     except (OSError, subprocess.CalledProcessError) as e:
         raise SystemExit(
-            f"THINC_BLAS={name}: pkg-config does not find {package!r}. Install its development files, or "
-            f"set PKG_CONFIG_PATH to the folder of its .pc file. ({e})"
+            f"THINC_BLAS={name}: pkg-config does not find {package!r}. Install its development files, set "
+            "PKG_CONFIG_PATH to the folder of its .pc file, or say what to link in THINC_BLAS_LIBS, such as "
+            f"'-L/opt/blas/lib -lblis'. ({e})"
         ) from None
-    prefix = os.environ.get("THINC_BLAS_PREFIX", "")
-    return {
-        "define_macros": macros + [("THINC_BLAS_PREFIX", prefix)] if prefix else macros,
-        "include_dirs": [word[2:] for word in words if word.startswith("-I")],
-        "extra_link_args": [word for word in words if not word.startswith("-I")]
-        + [f"-Wl,-rpath,{word[2:]}" for word in words if word.startswith("-L")],
-    }
 
 
 def extensions():

@@ -97,7 +97,7 @@ def engine_name():
 
 
 def linked_blas():
-    """The BLAS this build was linked against: "openblas", "mkl", "accelerate" or "blis"; None if none was."""
+    """The BLAS this build was linked against: the THINC_BLAS or THINC_BLAS_LIBS of the build; None if none was."""
     return THINC_LINKED_BLAS.decode() or None
 
 
