@@ -238,12 +238,10 @@ class CategoricalCrossentropy(Loss):
         scale = 1.0 / (n_rows or 1) if self.normalize else 1.0
         ops = get_array_ops(guesses)
         try:
-            grad = ops.backprop_cross_entropy(guesses, classes, label_smoothing=self.label_smoothing, scale=scale)
+            return ops.backprop_cross_entropy(guesses, classes, label_smoothing=self.label_smoothing, scale=scale)
         except ValueError:
             _check_interval(guesses, "guesses")
             raise
-        _check_finite("CategoricalCrossentropy", guesses, grad.sum())
-        return grad
 
     def get_loss(self, guesses: Floats2d, truths: IntsOrFloatsOrStrs) -> float:
         """sum(grad ** 2)"""

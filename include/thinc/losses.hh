@@ -6,7 +6,7 @@
 THINC_BEGIN
 
 // dX = (Y - target) scale, where target is `right` at the class of the row and `wrong` elsewhere; a negative class: dX
-// = 0. Nothing is wrong with a NaN. Returns the first row with a Y outside [0, 1] or a class of O or more, or -1.
+// = 0. Returns the first row with a Y that is not in [0, 1], as NaN is not, or a class of O or more, or -1.
 template <class T>
 int64_t backprop_cross_entropy(void* dX_, const void* Y_, const int32_t* classes, double right_, double wrong_,
                                double scale_, size_t N, size_t O) {
@@ -16,12 +16,12 @@ int64_t backprop_cross_entropy(void* dX_, const void* Y_, const int32_t* classes
   int bad = 0;
 #pragma omp simd reduction(| : bad)
   for (size_t i = 0; i < N * O; ++i) {  // over all rows at once: they may be short
-    bad |= (Y[i] < T(0)) | (Y[i] > T(1));
+    bad |= !(Y[i] >= T(0)) | !(Y[i] <= T(1));
     dX[i] = (Y[i] - wrong) * scale;
   }
   if (bad)
     for (size_t i = 0; i < N * O; ++i)
-      if (Y[i] < T(0) || Y[i] > T(1)) return int64_t(i / O);
+      if (!(Y[i] >= T(0) && Y[i] <= T(1))) return int64_t(i / O);
   for (size_t n = 0; n < N; ++n, dX += O, Y += O) {
     const int32_t c = classes[n];
     if (c >= int64_t(O)) return int64_t(n);

@@ -346,7 +346,7 @@ LOSSES: List[Mistake] = [
     *(
         Mistake(f"a guess of {value}", loss([0, 1], with_value(GUESSES, 1, value)), ValueError, words)
         for value, words in (
-            (float("nan"), ("row 1", "nan")),
+            (float("nan"), ("guesses outside the [0,1]", "row 1 is NaN")),
             (float("inf"), ("guesses outside the [0,1]", "inf")),
             (1.5, ("guesses outside the [0,1]", "1.5")),
             (-0.5, ("guesses outside the [0,1]", "-0.5")),

@@ -25,7 +25,7 @@ class LossOps:
             target = 1 - s for the class of the row, s / (O - 1) for the others
 
         Y (N, O) in [0, 1], classes (N,) -> dX (N, O). A negative class is unknown: its
-        row is 0. ValueError for a Y outside [0, 1], IndexError for a class of O or more.
+        row is 0. ValueError for a Y that is not in [0, 1], IndexError for a class of O or more.
 
         label_smoothing: s.  scale: of the gradient.
 
@@ -38,7 +38,7 @@ class LossOps:
         N, O = Y.shape
         if classes.shape != (N,):
             raise ValueError(f"backprop_cross_entropy: expected classes ({N},), got {classes.shape}")
-        if (Y < 0).any() or (Y > 1).any():
+        if not ((Y >= 0) & (Y <= 1)).all():
             raise ValueError("backprop_cross_entropy: expected Y in [0, 1]")
         given: Any = classes
         if given.dtype.kind not in "iu":

@@ -210,7 +210,7 @@ class CupyOps(Ops):
 
     @_or_readable
     def backprop_cross_entropy(self, Y, classes, *, label_smoothing=0.0, scale=1.0):
-        _need(_ndim(Y) == 2)
+        _need(_ndim(Y) == 2 and bool(((Y >= 0) & (Y <= 1)).all()))
         right, wrong = smoothed(label_smoothing, Y.shape[1])
         classes = self.xp.ascontiguousarray(classes, dtype="int32")
         return self._run("backprop_cross_entropy", Y, classes, right=right, wrong=wrong, scale=scale)
