@@ -66,8 +66,8 @@ def quantize_rule(forward: Callable, *params: str) -> None:
     """Register which parameters of layers with this forward function `quantize` may store in fewer bits.
 
     They must be matrices (..., O, I) or tables (V, O) that `forward` hands as they are to `ops.affine`,
-    `ops.affine_maxout`, `ops.affine_maxout_layer_norm`, or with tables of int8 to `ops.gather_add_int8` and
-    `ops.hash_embed_int8`.
+    `ops.affine_maxout`, `ops.affine_maxout_layer_norm`, `ops.embed`, or with tables of int8 to
+    `ops.gather_add_int8` and `ops.hash_embed_int8`.
 
     forward: of the layers.  params: names of those parameters.
 

@@ -91,6 +91,11 @@ def _gathered(random: Any, dtype: str, sizes: Sizes) -> Tuple:
     return normal(random, dtype, I, O), random.randint(0, I, size=(N, P)).astype("int32")
 
 
+def _looked_up(random: Any, dtype: str, sizes: Sizes) -> Tuple:
+    N, I, O, _ = sizes
+    return normal(random, dtype, I, O), random.randint(0, I, size=N)
+
+
 def _hashed(random: Any, dtype: str, sizes: Sizes) -> Tuple:
     return normal(random, dtype, sizes[1], sizes[2]), ids(random, sizes[0]), 3
 
@@ -158,6 +163,7 @@ BITS: Dict[str, Bits] = {
     "gather_add_int8": Bits(_int8_table(_gathered), (1,), levels="all"),
     "hash_embed_int8": Bits(_int8_table(_hashed), (1,), levels="all"),
     "gather_add": Bits(_gathered, (1,), levels="all"),
+    "embed": Bits(_looked_up, (1,), levels="all"),
     "hash_embed": Bits(_hashed, (1,), levels="all"),
     **{name: Bits(_ELEMENTS, (0,)) for name in (*SMOOTH, "erf")},
     **{name: Bits(_ELEMENTS, (0,)) for name in ("hard_sigmoid", "hard_swish", "clipped_linear")},

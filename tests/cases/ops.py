@@ -203,6 +203,9 @@ EMBEDDING: List[OpCase] = [
     OpCase("gather_add", args(normal(nV, nO), indices(nV, N, 4)), atol=8),
     OpCase("gather_add", args(half(nV, nO), indices(nV, N, 4)), atol=8, id="half table", result="float32"),
     OpCase("gather_add_int8", args(int8_rows(nV, nO), indices(nV, N, 4)), ulp=0, result="float32"),
+    OpCase("embed", args(normal(nV, nO), indices(nV, N)), exact=True),
+    OpCase("embed", args(half(nV, nO), indices(nV, N, 4)), ulp=0, id="half table", result="float32"),
+    OpCase("embed", args(int8_rows(nV, nO), indices(nV, N)), ulp=0, id="int8 rows", result="float32"),
     OpCase("scatter_add", args(normal(nV, nO), indices(nV, 29), normal(29, nO)), atol=32, mutates=(0,)),
     OpCase(
         "scatter_add",

@@ -16,7 +16,7 @@ _U64 = numpy.uint64
 
 
 class EmbeddingOps:
-    """hash, ngrams, gather_add, scatter_add, hash embeddings, sparse linear."""
+    """hash, ngrams, gather_add, embed, scatter_add, hash embeddings, sparse linear."""
 
     xp: Xp
 
@@ -99,6 +99,20 @@ class EmbeddingOps:
         ((3, 6), (1, 2))
         """
         return self.gather_add(_int8_table(self.xp, "gather_add_int8", table), indices)
+
+    def embed(self, E: Floats2d, ids: IntsXd) -> FloatsXd:
+        """The rows of a table, E[ids]: E (V, O) of floats, or of int8 rows (V, O + 4), ids (...) -> (..., O).
+
+        IndexError for an id outside [0, V).  float32 for a table of float16 or int8 rows.
+
+        >>> ops = NumpyOps()
+        >>> ops.embed(ops.asarray2f([[1], [10], [100]]), ops.asarray1i([2, 0, 2])).ravel()
+        array([100.,   1., 100.], dtype=float32)
+        """
+        table: Any = E
+        rows = ids.reshape((-1, 1))
+        Y = self.gather_add_int8(table, rows) if table.dtype == "int8" else self.gather_add(table, rows)
+        return Y.reshape((*ids.shape, Y.shape[1]))
 
     def scatter_add(self, table: FloatsXd, indices: IntsXd, values: FloatsXd) -> FloatsXd:
         """table[indices] += values, in place; rows named twice are added twice.

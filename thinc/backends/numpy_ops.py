@@ -113,6 +113,7 @@ class NumpyOps(Ops):
     ngrams = embedding.ngrams
     gather_add = embedding.gather_add
     gather_add_int8 = embedding.gather_add_int8
+    embed = embedding.embed
     scatter_add = embedding.scatter_add
     hash_embed = embedding.hash_embed
     hash_embed_int8 = embedding.hash_embed_int8

@@ -93,16 +93,12 @@ def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[Ou
     ops = model.ops
     E: Any = model.get_param("E")
     ids = as_ids("Embed", ops, ids)
-    rows = ids.reshape((-1, 1)) if len(ids) else ops.alloc2i(0, 1)
-    Y: Any = ops.gather_add_int8(E, rows) if E.dtype == "int8" else ops.gather_add(E, rows)
-    nO = Y.shape[1]
-    if ids.ndim > 1 and len(ids):
-        Y = Y.reshape((*ids.shape, nO))
+    Y: Any = ops.embed(E, ids)
     mask: Any = None
     rate = model.attrs.get("dropout_rate") if is_train else None
     if rate:
         check_rate(rate, "Embed")
-        mask = ops.get_dropout_mask((nO,), rate)
+        mask = ops.get_dropout_mask(Y.shape[-1:], rate)
         Y *= mask
 
     def backprop(dY: OutT) -> Ints1d:
@@ -110,10 +106,9 @@ def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[Ou
             if mask is not None:
                 dY = dY * mask
             rows = ids.reshape((-1,))
-            dY = dY.reshape((-1, nO))
 
             def add(dE: Floats2d) -> None:
-                ops.scatter_add(dE, rows, dY.astype(dE.dtype, copy=False))
+                ops.scatter_add(dE, rows, dY.reshape((-1, dE.shape[1])).astype(dE.dtype, copy=False))
 
             add_into_grad(model, "E", add)
         return cast(Ints1d, ops.alloc_i(ids.shape))
@@ -131,8 +126,10 @@ def as_ids(name: str, ops: Ops, ids: Any) -> Any:
         ids = ops.asarray(ids) if len(ids) else ops.alloc1i(0)
     if not ids.ndim:
         raise ValueError(f"{name}: expected ids (N,), got an array without axes")
-    if ids.dtype.kind not in "iu" and len(ids):
-        raise TypeError(f"{name}: expected integers as ids, got {ids.dtype}. Use astype('int32') or array_getitem")
+    if ids.dtype.kind not in "iu":
+        if len(ids):
+            raise TypeError(f"{name}: expected integers as ids, got {ids.dtype}. Use astype('int32') or array_getitem")
+        ids = ids.astype("int32")
     return ids
 
 

@@ -98,8 +98,8 @@ def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[Ou
     seed = attrs["seed"]
     ids = as_ids("HashEmbed", ops, ids)
     N = len(ids)
-    keys = ops.as_contig(ids if N else ops.alloc1i(0), dtype="uint64")
-    Y = ops.hash_embed_int8(E, keys, seed) if E.dtype == "int8" else ops.hash_embed(E, keys, seed)
+    keys = ids if N else ops.alloc1i(0)
+    Y = ops.hash_embed_int8(E, keys, seed) if E.dtype.char == "b" else ops.hash_embed(E, keys, seed)
     mask: Any = None
     rate = attrs.get("dropout_rate") if is_train else None
     if rate:

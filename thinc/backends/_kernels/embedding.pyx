@@ -14,6 +14,7 @@ from .wrapping cimport (Kernels, Seen, WeightKernels, apart, as_int32, bad_t, co
 np.import_array()
 
 # Who replaces none of the ops that these read.
+cdef Seen EMBED
 cdef Seen HASH_EMBED
 cdef Seen BACKPROP_HASH_EMBED
 
@@ -69,16 +70,16 @@ cdef const WeightKernels* kernels_of_table(object E, bint int8) noexcept:
     return k if k is not NULL and ndim(E) == 2 and (typenum(E) == np.NPY_INT8) == int8 else NULL
 
 
-cdef np.ndarray gather(const WeightKernels* k, object table, object indices):
-    """The sums of the rows; None if the kernels are none, or an index is bad."""
+cdef np.ndarray gather(const WeightKernels* k, object table, object indices, int n_axes=2):
+    """The sums of the rows, or by indices of one axis the rows; None if the kernels are none, or an index is bad."""
     cdef np.ndarray indices_ = as_int32(indices)
-    if k is NULL or indices_ is None or ndim(indices_) != 2:
+    if k is NULL or indices_ is None or ndim(indices_) != n_axes:
         return None
     cdef np.ndarray E = contiguous(table)
     cdef size_t V = dim(E, 0)
     cdef size_t O = row_length(E)
     cdef size_t B = dim(indices_, 0)
-    cdef size_t K = dim(indices_, 1)
+    cdef size_t K = dim(indices_, 1) if n_axes == 2 else 1
     cdef np.ndarray Y = empty2(number_type(E), B, O)
     cdef bad_t bad
     with nogil:
@@ -94,6 +95,14 @@ def gather_add(self, table, indices):
 def gather_add_int8(self, table, indices):
     cdef np.ndarray Y = gather(kernels_of_table(table, True), table, indices)
     return fallback(self, "gather_add_int8", (table, indices)) if Y is None else Y
+
+
+def embed(self, E, ids):
+    cdef bint int8 = isinstance(E, np.ndarray) and typenum(E) == np.NPY_INT8
+    cdef np.ndarray Y = None
+    if not replaced(self, &EMBED, ("gather_add", "gather_add_int8")):
+        Y = gather(kernels_of_table(E, int8), E, ids, 1)
+    return fallback(self, "embed", (E, ids)) if Y is None else Y
 
 
 def scatter_add(self, table, indices, values):

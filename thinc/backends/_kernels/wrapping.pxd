@@ -21,7 +21,7 @@ What NumPy's words promise, and how they are used here:
     PyArray_DATA                       the first element; of an array that passed one of the checks above, or is new
 """
 cimport numpy as np
-from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint64_t
+from libc.stdint cimport INT32_MAX, INT32_MIN, int32_t, int64_t, uint64_t
 from libc.string cimport memset
 
 from .levels cimport Kernels, KernelTable, WeightKernels, bad_t, table
@@ -178,16 +178,19 @@ cdef inline np.ndarray as_int32(object X):
         return given
     # 64 bits hold every integer; of those without a sign, the large ones look negative.
     cdef int wide_type = np.NPY_INT64 if signed else np.NPY_UINT64
-    cdef np.ndarray wide = np.PyArray_FROM_OTF(given, wide_type, np.NPY_ARRAY_CARRAY_RO)
+    cdef np.ndarray wide = given
+    if np.PyArray_ITEMSIZE(given) != 8 or not np.PyArray_ISCARRAY_RO(given):
+        wide = np.PyArray_FROM_OTF(given, wide_type, np.NPY_ARRAY_CARRAY_RO)
     cdef np.ndarray narrow = new_array(np.PyArray_NDIM(wide), np.PyArray_DIMS(wide), np.NPY_INT32)
     cdef const int64_t* source = <const int64_t*>np.PyArray_DATA(wide)
     cdef int32_t* target = <int32_t*>np.PyArray_DATA(narrow)
+    cdef int32_t sign = 0 if signed else INT32_MIN
+    cdef int64_t lost = 0  # bits that do not fit, of all: a loop without branches is one of vectors
     cdef np.npy_intp i
     for i in range(np.PyArray_SIZE(wide)):
         target[i] = <int32_t>source[i]
-        if target[i] != source[i] or (target[i] < 0 and not signed):
-            return None
-    return narrow
+        lost |= (source[i] ^ target[i]) | (target[i] & sign)
+    return None if lost else narrow
 
 
 # ---- data and new arrays
