@@ -28,7 +28,9 @@ class Blocks:
         self._innermost: ContextVar[Optional[_Block]] = ContextVar(f"blocks of {variable.name}", default=None)
 
     def get(self) -> Any:
-        self.leave_ended()
+        block = self._innermost.get()
+        if block is not None and block.ended:
+            self.leave_ended()
         return self._variable.get()
 
     @contextmanager

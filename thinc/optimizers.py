@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from functools import lru_cache, partial
 from math import sqrt
+from numbers import Real
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union, cast
 
@@ -353,24 +354,15 @@ class Optimizer:
         key: the parameter, under which its moments and average are kept.
         Returns (weights, gradient). Arrays without elements are left alone.
         """
-        self._update([(key, weights, gradient)], lr_scale)
+        self._update(_backend_of(weights), [(key, weights, gradient)], lr_scale)
         return weights, gradient
 
-    def _update(self, parameters: List[Tuple[KeyT, FloatsXd, FloatsXd]], lr_scale: float = 1.0) -> None:
-        """A step of each parameter, by the backend whose arrays they are; nothing moves if one cannot."""
+    def _update(self, ops: Ops, parameters: List[Tuple[KeyT, FloatsXd, FloatsXd]], lr_scale: float = 1.0) -> None:
+        """A step of each parameter of a backend; nothing moves if one cannot."""
         step_of = self._step_of if lr_scale == 1.0 else partial(self._step_of, lr_scale=lr_scale)
-        state = (self.mom1, self.mom2, self.averages, self.nr_update, step_of, self._lazy_name)
-        if len(parameters) == 1 or len({type(weights) for _, weights, _ in parameters}) == 1:
-            return _backend_of(parameters[0][1]).update_all(parameters, *state)
-        # A part of the model may be on the CPU, another on a GPU.
-        groups: Dict[type, Tuple[Ops, List[Any]]] = {}
-        for parameter in parameters:
-            ops = _backend_of(parameter[1])
-            groups.setdefault(type(ops), (ops, []))[1].append(parameter)
-        for ops, group in groups.values():
-            ops._check_updates(group)
-        for ops, group in groups.values():
-            ops.update_all(group, *state)
+        # (pickles of earlier releases lack the setting)
+        lazy_name = "E" if getattr(self, "lazy_tables", False) else None
+        ops.update_all(parameters, self.mom1, self.mom2, self.averages, self.nr_update, step_of, lazy_name)
 
     def update_all(self, parameters: List[Tuple[KeyT, FloatsXd, FloatsXd]]) -> List[FloatsXd]:
         """Update many parameters at once: (key, weights, gradient) of each.
@@ -387,30 +379,17 @@ class Optimizer:
         """
         if type(self).__call__ is not Optimizer.__call__:
             return [self(*parameter)[0] for parameter in parameters]
-        self._update(parameters)
+        for ops, group in _by_backend(parameters):
+            self._update(ops, group)
         return [weights for _, weights, _ in parameters]
 
     def _step_of(self, nr_update: int, lr_scale: float = 1.0) -> Step:
         """The numbers of this update of a parameter.  ValueError if one was assigned that is out of its range."""
-        # float(): a numpy.float64 would turn float32 arrays into float64 ones.
-        return _make_step(
-            nr_update,
-            float(lr_scale),
-            float(self.learn_rate),
-            float(self.b1),
-            float(self.b2),
-            float(self.eps),
-            float(self.L2),
-            self.L2_is_weight_decay,
-            float(self.grad_clip),
-            self.use_radam,
-        )
-
-    @property
-    def _lazy_name(self) -> Optional[str]:
-        """Of the parameters that get lazy steps: the tables of Embed and HashEmbed."""
-        # (pickles of earlier releases lack the setting)
-        return "E" if getattr(self, "lazy_tables", False) else None
+        numbers = (lr_scale, self.learn_rate, self.b1, self.b2, self.eps, self.L2, self.grad_clip)
+        try:
+            return _steps(numbers, self.L2_is_weight_decay, self.use_radam)(nr_update)
+        except TypeError:  # what has no hash, such as an array without axes
+            return _steps(tuple(map(float, numbers)), self.L2_is_weight_decay, self.use_radam)(nr_update)
 
     # ----------------------------------------------------------------- moving, state
 
@@ -561,50 +540,52 @@ def _backend_of(array: Any) -> Ops:
     return ops if isinstance(array, getattr(ops.xp, "ndarray", ())) else get_array_ops(array)
 
 
-@lru_cache(maxsize=64)  # the parameters of a model are mostly at the same step
-def _make_step(
-    nr_update: int,
-    lr_scale: float,
-    rate: float,
-    b1: float,
-    b2: float,
-    eps: float,
-    L2: float,
-    L2_is_weight_decay: bool,
-    grad_clip: float,
-    use_radam: bool,
-) -> Step:
-    """The update number nr_update of a parameter, with its corrections for the start."""
-    _check_settings(rate, b1, b2, eps, L2, grad_clip)
-    if use_radam:
-        kind, learn_rate = _radam_method(nr_update + 1, b1, b2, rate)
-    elif b1 > 0.0 and b2 > 0.0:
-        fix = sqrt(1.0 - b2**nr_update) / (1.0 - b1**nr_update)
-        kind, learn_rate = _ADAM, lr_scale * rate * fix
-    elif b2 > 0.0:
+def _by_backend(parameters: List[Tuple[KeyT, FloatsXd, FloatsXd]]) -> List[Tuple[Ops, List[Any]]]:
+    """The parameters of each backend, all of which can be updated if they are of several."""
+    for _, weights, _ in parameters:
+        if type(weights) is not type(parameters[0][1]):
+            break
+    else:  # as nearly always
+        return [(_backend_of(weights), parameters)] if parameters else []
+    groups: Dict[type, Tuple[Ops, List[Any]]] = {}
+    for parameter in parameters:
+        ops = _backend_of(parameter[1])
+        groups.setdefault(type(ops), (ops, []))[1].append(parameter)
+    for ops, group in groups.values():
+        ops._check_updates(group)
+    return list(groups.values())
+
+
+@lru_cache(maxsize=64)  # the settings are checked once, and not at each step
+def _steps(settings: Tuple[float, ...], L2_is_weight_decay: bool, use_radam: bool) -> Callable[[int], Step]:
+    """The steps with these settings: number of the update of a parameter -> step, with its corrections for the start.
+
+    TypeError for what may change while it is kept here, or is no number.
+    """
+    if not all(isinstance(value, Real) for value in settings):
+        raise TypeError("Optimizer: expected settings that are numbers")
+    # float(): a numpy.float64 would turn float32 arrays into float64 ones.
+    lr_scale, rate, b1, b2, eps, L2, grad_clip = map(float, settings)
+    for name, value in dict(learn_rate=rate, b1=b1, b2=b2, eps=eps, L2=L2, grad_clip=grad_clip).items():
+        check_setting(name, value)
+    if b2 > 0.0 and b1 == 0.0 and not use_radam:
         raise NotImplementedError(
             f"Optimizer: beta1 = {b1} with beta2 = {b2} is no known method. Set "
             "both above 0 for Adam, or beta2 = 0 for SGD"
         )
-    else:
-        kind, learn_rate = _SGD, lr_scale * rate
-    return Step(
-        kind,
-        grad_clip,
-        0.0 if L2_is_weight_decay else L2,
-        learn_rate,
-        b1,
-        b2,
-        eps,
-        lr_scale * rate * L2 if L2_is_weight_decay else 0.0,
-        1.0 - average_decay(nr_update),
-    )
+    through_gradient, decay = (0.0, lr_scale * rate * L2) if L2_is_weight_decay else (L2, 0.0)
+    scaled = lr_scale * rate
 
+    def step(nr_update: int) -> Step:
+        kind, learn_rate = _SGD, scaled
+        if use_radam:
+            kind, learn_rate = _radam_method(nr_update + 1, b1, b2, rate)
+        elif b1 > 0.0 and b2 > 0.0:
+            kind, learn_rate = _ADAM, scaled * (sqrt(1.0 - b2**nr_update) / (1.0 - b1**nr_update))
+        rest = 1.0 - average_decay(nr_update)
+        return Step._make((kind, grad_clip, through_gradient, learn_rate, b1, b2, eps, decay, rest, False))
 
-@lru_cache(maxsize=64)  # they change less often than the number of the update
-def _check_settings(*values: float) -> None:
-    for name, value in zip(("learn_rate", "b1", "b2", "eps", "L2", "grad_clip"), values):
-        check_setting(name, value)
+    return step
 
 
 def _radam_method(step: int, b1: float, b2: float, rate: float) -> Tuple[int, float]:

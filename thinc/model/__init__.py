@@ -612,12 +612,12 @@ class Model(Operators[InT, OutT]):
         array([-0.07071068, -0.07071068], dtype=float32)
         """
         nodes = list(self.walk())
-        if not any(node._params._grads or node._shims or node._params.proxy for node in nodes):
-            warn_of_no_gradient(self)
         for node in nodes:
             for shim in node._shims:
                 shim.finish_update(optimizer)
-        _update_params(nodes, optimizer)
+        if not _update_params(nodes, optimizer):
+            if not any(node._params._grads or node._shims or node._params.proxy for node in nodes):
+                warn_of_no_gradient(self)
 
     def replace_callbacks(self, forward: Callable, *, init: Optional[Callable[..., Any]] = None) -> None:
         """Set the forward function and the init function (None: there is none).
@@ -793,8 +793,8 @@ def _use_param(node: Model, name: str, value: FloatsXd) -> Iterator[None]:
         node.set_param(name, before)
 
 
-def _update_params(nodes: List[Model], optimizer: "Optimizer") -> None:
-    """Hand the optimizer each parameter that has a gradient, with the gradient."""
+def _update_params(nodes: List[Model], optimizer: "Optimizer") -> bool:
+    """Hand the optimizer each parameter that has a gradient, with the gradient.  Whether there are any."""
     owners: List[Tuple[Model, str]] = []
     parameters: List[Tuple[Tuple[int, str], FloatsXd, FloatsXd]] = []
     for node in nodes:
@@ -815,6 +815,7 @@ def _update_params(nodes: List[Model], optimizer: "Optimizer") -> None:
     for (node, name), (_, old, _), new in zip(owners, parameters, updated):
         if new is not old:  # most are updated in place
             node.set_param(name, new)
+    return bool(parameters)
 
 
 _identity.last_node = lambda: Model.global_id
