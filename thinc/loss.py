@@ -7,9 +7,10 @@ Over 500 lines: four losses in the versions of the registry.
 """
 
 import math
+from inspect import signature
 from itertools import accumulate, chain
 from numbers import Integral
-from typing import Any, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar, Union, cast
+from typing import Any, Callable, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar, Union, cast
 
 from .backends import get_array_ops
 from .config import registry
@@ -44,7 +45,34 @@ class Loss(Generic[GuessT, TruthT, GradT, LossT]):
         ...
 
 
-class CategoricalCrossentropy(Loss):
+class _CrossEntropy(Loss):
+    """What a cross-entropy is told, whatever it is of."""
+
+    names: Optional[Sequence[str]]
+    missing_value: Optional[Union[str, int]]
+
+    def __init__(
+        self,
+        *,
+        normalize: bool = True,
+        names: Optional[Sequence[str]] = None,
+        missing_value: Optional[Union[str, int]] = None,
+        neg_prefix: Optional[str] = None,
+        label_smoothing: float = 0.0,
+    ):
+        self.normalize = normalize
+        self.names = names
+        self.missing_value = missing_value
+        self.neg_prefix = neg_prefix
+        self.label_smoothing = label_smoothing
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """What follows from these settings."""
+        raise NotImplementedError
+
+
+class CategoricalCrossentropy(_CrossEntropy):
     """Cross-entropy of probabilities (N, classes), after softmax or sigmoid.
 
     The truths are ids (N,), probabilities (N, classes), or a list of ids or names.
@@ -64,28 +92,14 @@ class CategoricalCrossentropy(Loss):
     (array([[-0.25,  0.25]], dtype=float32), 0.125)
     """
 
-    names: Optional[Sequence[str]]
-    missing_value: Optional[Union[str, int]]
     _name_to_i: Dict[str, int]
 
-    def __init__(
-        self,
-        *,
-        normalize: bool = True,
-        names: Optional[Sequence[str]] = None,
-        missing_value: Optional[Union[str, int]] = None,
-        neg_prefix: Optional[str] = None,
-        label_smoothing: float = 0.0,
-    ):
-        self.normalize = normalize
-        self.names = names
-        self.missing_value = missing_value
-        self.neg_prefix = neg_prefix
-        self.label_smoothing = label_smoothing
-        self._name_to_i = {} if names is None else {n: i for i, n in enumerate(names)}
+    def _prepare(self) -> None:
+        self._name_to_i = {} if self.names is None else {n: i for i, n in enumerate(self.names)}
         # No name could be taken for a missing or a negated one.
-        self._names_are_plain = missing_value not in self._name_to_i and not (
-            neg_prefix and any(str(n).startswith(neg_prefix) for n in self._name_to_i)
+        prefix = self.neg_prefix
+        self._names_are_plain = self.missing_value not in self._name_to_i and not (
+            prefix and any(str(n).startswith(prefix) for n in self._name_to_i)
         )
 
     def convert_truths(self, truths: Any, guesses: Floats2d) -> Tuple[Floats2d, Floats2d]:
@@ -307,43 +321,7 @@ def _sum_of_squares(grad: Any) -> float:
     return get_array_module(grad).vdot(grad, grad)
 
 
-@registry.losses("CategoricalCrossentropy.v1")
-def configure_CategoricalCrossentropy_v1(
-    *, normalize: bool = True, names: Optional[Sequence[str]] = None, missing_value: Optional[Union[str, int]] = None
-) -> CategoricalCrossentropy:
-    return CategoricalCrossentropy(normalize=normalize, names=names, missing_value=missing_value)
-
-
-@registry.losses("CategoricalCrossentropy.v2")
-def configure_CategoricalCrossentropy_v2(
-    *,
-    normalize: bool = True,
-    names: Optional[Sequence[str]] = None,
-    missing_value: Optional[Union[str, int]] = None,
-    neg_prefix: Optional[str] = None,
-) -> CategoricalCrossentropy:
-    return CategoricalCrossentropy(normalize=normalize, names=names, missing_value=missing_value, neg_prefix=neg_prefix)
-
-
-@registry.losses("CategoricalCrossentropy.v3")
-def configure_CategoricalCrossentropy_v3(
-    *,
-    normalize: bool = True,
-    names: Optional[Sequence[str]] = None,
-    missing_value: Optional[Union[str, int]] = None,
-    neg_prefix: Optional[str] = None,
-    label_smoothing: float = 0.0,
-) -> CategoricalCrossentropy:
-    return CategoricalCrossentropy(
-        normalize=normalize,
-        names=names,
-        missing_value=missing_value,
-        neg_prefix=neg_prefix,
-        label_smoothing=label_smoothing,
-    )
-
-
-class SequenceCategoricalCrossentropy(Loss):
+class SequenceCategoricalCrossentropy(_CrossEntropy):
     """`CategoricalCrossentropy` of each sequence: lists of guesses and of truths.
 
     normalize: divide the gradients by the number of sequences.
@@ -357,23 +335,8 @@ class SequenceCategoricalCrossentropy(Loss):
     [array([[-0.125,  0.125]], dtype=float32), array([[ 0.25, -0.25]], dtype=float32)]
     """
 
-    def __init__(
-        self,
-        *,
-        normalize: bool = True,
-        names: Optional[Sequence[str]] = None,
-        missing_value: Optional[Union[str, int]] = None,
-        neg_prefix: Optional[str] = None,
-        label_smoothing: float = 0.0,
-    ):
-        self.cc = CategoricalCrossentropy(
-            normalize=False,
-            names=names,
-            missing_value=missing_value,
-            neg_prefix=neg_prefix,
-            label_smoothing=label_smoothing,
-        )
-        self.normalize = normalize
+    def _prepare(self) -> None:
+        self.cc = CategoricalCrossentropy(**{**vars(self), "normalize": False})
 
     def __call__(
         self, guesses: Sequence[Floats2d], truths: Sequence[IntsOrFloatsOrStrs]
@@ -427,38 +390,6 @@ def _split(rows: Floats2d, like: Sequence[Floats2d]) -> List[Floats2d]:
     return [rows[start:end] for start, end in zip([0, *ends], ends)]
 
 
-@registry.losses("SequenceCategoricalCrossentropy.v1")
-def configure_SequenceCategoricalCrossentropy_v1(
-    *, normalize: bool = True, names: Optional[Sequence[str]] = None
-) -> SequenceCategoricalCrossentropy:
-    return SequenceCategoricalCrossentropy(normalize=normalize, names=names)
-
-
-@registry.losses("SequenceCategoricalCrossentropy.v2")
-def configure_SequenceCategoricalCrossentropy_v2(
-    *, normalize: bool = True, names: Optional[Sequence[str]] = None, neg_prefix: Optional[str] = None
-) -> SequenceCategoricalCrossentropy:
-    return SequenceCategoricalCrossentropy(normalize=normalize, names=names, neg_prefix=neg_prefix)
-
-
-@registry.losses("SequenceCategoricalCrossentropy.v3")
-def configure_SequenceCategoricalCrossentropy_v3(
-    *,
-    normalize: bool = True,
-    names: Optional[Sequence[str]] = None,
-    missing_value: Optional[Union[str, int]] = None,
-    neg_prefix: Optional[str] = None,
-    label_smoothing: float = 0.0,
-) -> SequenceCategoricalCrossentropy:
-    return SequenceCategoricalCrossentropy(
-        normalize=normalize,
-        names=names,
-        missing_value=missing_value,
-        neg_prefix=neg_prefix,
-        label_smoothing=label_smoothing,
-    )
-
-
 class L2Distance(Loss):
     """Squared error: grad = guesses - truths, loss = sum(grad ** 2).
 
@@ -497,11 +428,6 @@ class L2Distance(Loss):
         grad, loss = ops.l2_distance(guesses, truths, scale=1.0 / n_rows)
         _check_finite("L2Distance", guesses, loss)
         return grad, loss
-
-
-@registry.losses("L2Distance.v1")
-def configure_L2Distance(*, normalize: bool = True) -> L2Distance:
-    return L2Distance(normalize=normalize)
 
 
 class CosineDistance(Loss):
@@ -560,6 +486,40 @@ class CosineDistance(Loss):
         return losses.sum()
 
 
-@registry.losses("CosineDistance.v1")
-def configure_CosineDistance(*, normalize: bool = True, ignore_zeros: bool = False) -> CosineDistance:
-    return CosineDistance(normalize=normalize, ignore_zeros=ignore_zeros)
+def _registered(name: str, loss: Callable[..., LossT], settings: str) -> Callable[..., LossT]:
+    """A version in the registry: a function that makes this loss of some of its settings."""
+    known = signature(loss)
+    taken = known.replace(
+        parameters=[known.parameters[setting] for setting in settings.split()], return_annotation=loss
+    )
+
+    def configure(**settings: Any) -> LossT:
+        try:
+            taken.bind(**settings)
+        except TypeError as error:
+            raise TypeError(f"{name} {error}") from None
+        return loss(**settings)
+
+    configure.__signature__ = taken  # type: ignore[attr-defined]  # functions take any
+    return registry.losses(name)(configure)
+
+
+_NAMED = "normalize names missing_value"
+configure_CategoricalCrossentropy_v1 = _registered("CategoricalCrossentropy.v1", CategoricalCrossentropy, _NAMED)
+configure_CategoricalCrossentropy_v2 = _registered(
+    "CategoricalCrossentropy.v2", CategoricalCrossentropy, _NAMED + " neg_prefix"
+)
+configure_CategoricalCrossentropy_v3 = _registered(
+    "CategoricalCrossentropy.v3", CategoricalCrossentropy, _NAMED + " neg_prefix label_smoothing"
+)
+configure_SequenceCategoricalCrossentropy_v1 = _registered(
+    "SequenceCategoricalCrossentropy.v1", SequenceCategoricalCrossentropy, "normalize names"
+)
+configure_SequenceCategoricalCrossentropy_v2 = _registered(
+    "SequenceCategoricalCrossentropy.v2", SequenceCategoricalCrossentropy, "normalize names neg_prefix"
+)
+configure_SequenceCategoricalCrossentropy_v3 = _registered(
+    "SequenceCategoricalCrossentropy.v3", SequenceCategoricalCrossentropy, _NAMED + " neg_prefix label_smoothing"
+)
+configure_L2Distance = _registered("L2Distance.v1", L2Distance, "normalize")
+configure_CosineDistance = _registered("CosineDistance.v1", CosineDistance, "normalize ignore_zeros")
