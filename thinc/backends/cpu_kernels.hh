@@ -34,6 +34,17 @@ std::size_t checked_length(L length, L smallest, L rows_left) {
   return static_cast<std::size_t>(length);
 }
 
+// visit(j, first, last) for each row j of B: rows first to last - 1 are those of its window that its sequence has.
+template <typename L, typename Visit>
+void each_window(const L* lengths, std::ptrdiff_t window, L B, L n_lengths, const Visit& visit) {
+  std::ptrdiff_t start = 0;
+  for (L s = 0; s < n_lengths; ++s) {
+    const std::ptrdiff_t end = std::min<std::ptrdiff_t>(start + lengths[s], B);
+    for (std::ptrdiff_t j = start; j < end; ++j) visit(j, std::max(j - window, start), std::min(j + window + 1, end));
+    start = end;
+  }
+}
+
 }  // namespace thinc_detail
 
 // best__bo and which__bo: value and index of the first largest of the P pieces.
@@ -168,34 +179,20 @@ void cpu_relu(A* X, L N) {
 template <typename A, typename L>
 void seq2col(A* output, const A* X, const L* lengths, L nW, L B, L I, L nL) {
   const std::ptrdiff_t width = I, window = nW, row_size = width * (2 * window + 1);
-  std::ptrdiff_t start = 0;
-  for (L s = 0; s < nL; ++s) {
-    const std::ptrdiff_t end = std::min<std::ptrdiff_t>(start + lengths[s], B);
-    for (std::ptrdiff_t j = start; j < end; ++j) {
-      const std::ptrdiff_t first = std::max(j - window, start);
-      const std::ptrdiff_t last = std::min(j + window + 1, end);
-      std::copy(X + first * width, X + last * width, output + j * row_size + (first - j + window) * width);
-    }
-    start = end;
-  }
+  thinc_detail::each_window(lengths, window, B, nL, [=](std::ptrdiff_t j, std::ptrdiff_t first, std::ptrdiff_t last) {
+    std::copy(X + first * width, X + last * width, output + j * row_size + (first - j + window) * width);
+  });
 }
 
 // Adds block (k - j + nW) of every row j of d_cols (B, I (2 nW + 1)) to row k of d_seqs (B, I).
 template <typename A, typename L>
 void backprop_seq2col(A* d_seqs, const A* d_cols, const L* lengths, L B, L I, L nW, L nL) {
   const std::ptrdiff_t width = I, window = nW, row_size = width * (2 * window + 1);
-  std::ptrdiff_t start = 0;
-  for (L s = 0; s < nL; ++s) {
-    const std::ptrdiff_t end = std::min<std::ptrdiff_t>(start + lengths[s], B);
-    for (std::ptrdiff_t j = start; j < end; ++j) {
-      const std::ptrdiff_t first = std::max(j - window, start);
-      const std::ptrdiff_t last = std::min(j + window + 1, end);
-      const A* from = d_cols + j * row_size + (first - j + window) * width;
-      A* to = d_seqs + first * width;
-      for (std::ptrdiff_t i = 0; i < (last - first) * width; ++i) to[i] += from[i];
-    }
-    start = end;
-  }
+  thinc_detail::each_window(lengths, window, B, nL, [=](std::ptrdiff_t j, std::ptrdiff_t first, std::ptrdiff_t last) {
+    const A* from = d_cols + j * row_size + (first - j + window) * width;
+    A* to = d_seqs + first * width;
+    for (std::ptrdiff_t i = 0; i < (last - first) * width; ++i) to[i] += from[i];
+  });
 }
 
 // out__bo[b] += the sum over k of table__to[indices__bk[b, k]], in the order of k.

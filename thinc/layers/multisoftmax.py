@@ -4,8 +4,9 @@ from ..config import registry
 from ..initializers import zero_init
 from ..model import Model
 from ..types import Floats2d
-from ._dense import backprop_affine, holds_affine
-from ._views import learn_dim, without_rows
+from ._dense import holds_affine
+from ._views import learn_dim
+from .linear import forward as affine
 
 __all__ = ["MultiSoftmax", "forward", "init"]
 
@@ -39,22 +40,13 @@ def MultiSoftmax(nOs: Tuple[int, ...], nI: Optional[int] = None) -> Model[InT, O
 
 @holds_affine
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
-    ops = model.ops
-    W = model.get_param("W")
-    try:
-        Y = ops.affine(X, W, model.get_param("b"))
-    except ValueError:
-        return without_rows(forward, model, X, is_train)
+    Y, backprop_A = affine(model, X, is_train)
     start = 0
     for width in model.attrs["nOs"]:
         group = slice(start, start + width)
-        Y[:, group] = ops.softmax(Y[:, group])
+        Y[:, group] = model.ops.softmax(Y[:, group])
         start += width
-
-    def backprop(dY: OutT) -> InT:
-        return backprop_affine(model, ops, dY, X, W)
-
-    return Y, backprop
+    return Y, backprop_A
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:

@@ -94,18 +94,25 @@ def backprop_maxout(self, dY, which, Py_ssize_t P):
     return fallback(self, "backprop_maxout", (dY, which, P))
 
 
-cdef const WeightKernels* kernels_of_pieces(object X, object W, object b) noexcept:
-    """The kernels for X (N, I), W (O, P, I) and b (O, P); NULL if there are none, or these do not fit together."""
+cdef struct Sizes:
+    size_t N, I, O, P
+
+
+cdef const WeightKernels* kernels_of_pieces(object X, object W, object b, Sizes* s) noexcept:
+    """The kernels for X (N, I), W (O, P, I) and b (O, P), and these sizes; NULL if there are none, or these do not fit
+    together."""
     cdef const WeightKernels* k = kernels_for_both(X, W)
     if k is NULL or ndim(X) != 2 or ndim(W) != 3 or dim(W, 1) == 0 or row_length(W) != dim(X, 1):
         return NULL
     if typenum(W) == np.NPY_INT8 and dim(W, 1) > MOST_INT8_PIECES:
         return NULL
-    return k if is_matrix(b, X, dim(W, 0), dim(W, 1)) else NULL
+    s.N, s.I, s.O, s.P = dim(X, 0), dim(X, 1), dim(W, 0), dim(W, 1)
+    return k if is_matrix(b, X, s.O, s.P) else NULL
 
 
 def affine_maxout(self, X, W, b):
-    cdef const WeightKernels* k = kernels_of_pieces(X, W, b)
+    cdef Sizes s
+    cdef const WeightKernels* k = kernels_of_pieces(X, W, b, &s)
     if k is NULL or not (
         self.use_blis and engines.is_native() and not replaced(self, &MAXOUT, ("gemm", "affine", "maxout"))
     ):
@@ -113,23 +120,20 @@ def affine_maxout(self, X, W, b):
     cdef np.ndarray X_ = contiguous(X)
     cdef np.ndarray W_ = contiguous(W)
     cdef np.ndarray b_ = contiguous(b)
-    cdef size_t N = dim(X_, 0)
-    cdef size_t I = dim(X_, 1)
-    cdef size_t O = dim(W_, 0)
-    cdef size_t P = dim(W_, 1)
-    cdef np.ndarray best = empty2(typenum(X_), N, O)
-    cdef np.ndarray which = empty2(np.NPY_INT32, N, O)
-    if N and O:
+    cdef np.ndarray best = empty2(typenum(X_), s.N, s.O)
+    cdef np.ndarray which = empty2(np.NPY_INT32, s.N, s.O)
+    if s.N and s.O:
         with nogil:
-            k.affine_maxout(data(best), <int32_t*>data(which), data(X_), data(W_), data(b_), N, I, O, P)
+            k.affine_maxout(data(best), <int32_t*>data(which), data(X_), data(W_), data(b_), s.N, s.I, s.O, s.P)
     return best, which
 
 
 def affine_maxout_layer_norm(self, X, W, b, G, beta, double eps=1e-8, bint is_train=True):
-    cdef const WeightKernels* k = kernels_of_pieces(X, W, b)
-    if k is NULL or dim(W, 0) == 0 or not (
-        is_vector(G, X, dim(W, 0))
-        and is_vector(beta, X, dim(W, 0))
+    cdef Sizes s
+    cdef const WeightKernels* k = kernels_of_pieces(X, W, b, &s)
+    if k is NULL or s.O == 0 or not (
+        is_vector(G, X, s.O)
+        and is_vector(beta, X, s.O)
         and self.use_blis
         and engines.is_native()
         and not replaced(self, &NORMALIZED, ("gemm", "affine", "maxout", "affine_maxout", "layer_norm"))
@@ -140,19 +144,15 @@ def affine_maxout_layer_norm(self, X, W, b, G, beta, double eps=1e-8, bint is_tr
     cdef np.ndarray b_ = contiguous(b)
     cdef np.ndarray G_ = contiguous(G)
     cdef np.ndarray beta_ = contiguous(beta)
-    cdef size_t N = dim(X_, 0)
-    cdef size_t I = dim(X_, 1)
-    cdef size_t O = dim(W_, 0)
-    cdef size_t P = dim(W_, 1)
-    cdef np.ndarray Y = empty2(typenum(X_), N, O)
-    cdef np.ndarray mu = empty1(typenum(X_), N)
-    cdef np.ndarray rstd = empty1(typenum(X_), N)
-    cdef np.ndarray best = empty2(typenum(X_), N, O) if is_train else None
-    cdef np.ndarray which = empty2(np.NPY_INT32, N, O) if is_train else None
+    cdef np.ndarray Y = empty2(typenum(X_), s.N, s.O)
+    cdef np.ndarray mu = empty1(typenum(X_), s.N)
+    cdef np.ndarray rstd = empty1(typenum(X_), s.N)
+    cdef np.ndarray best = empty2(typenum(X_), s.N, s.O) if is_train else None
+    cdef np.ndarray which = empty2(np.NPY_INT32, s.N, s.O) if is_train else None
     cdef void* best_ = data(best) if is_train else NULL
     cdef int32_t* which_ = <int32_t*>data(which) if is_train else NULL
-    if N:
+    if s.N:
         with nogil:
             k.affine_maxout_layer_norm(data(Y), best_, which_, data(mu), data(rstd), data(X_), data(W_), data(b_),
-                                       data(G_), data(beta_), eps, N, I, O, P)
+                                       data(G_), data(beta_), eps, s.N, s.I, s.O, s.P)
     return Y, best, which, mu, rstd
