@@ -583,6 +583,7 @@ def _steps(settings: Tuple[float, ...], L2_is_weight_decay: bool, use_radam: boo
         elif b1 > 0.0 and b2 > 0.0:
             kind, learn_rate = _ADAM, scaled * (sqrt(1.0 - b2**nr_update) / (1.0 - b1**nr_update))
         rest = 1.0 - average_decay(nr_update)
+        # (Step(...) itself takes 1.4 times as long)
         return Step._make((kind, grad_clip, through_gradient, learn_rate, b1, b2, eps, decay, rest, False))
 
     return step

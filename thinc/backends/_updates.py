@@ -263,7 +263,7 @@ class UpdateError(ValueError):
 def average_decay(t: int, max_decay: float = 0.9999) -> float:
     """How much of a running average stays at step t: less at first."""
     decay = (1.0 + t) / (10.0 + t)
-    return decay if decay < max_decay else max_decay  # (min() would take a third of the time of a step's numbers)
+    return decay if decay < max_decay else max_decay  # (min() takes as long as the rest)
 
 
 def check_adam_shapes(weights: Any, *others: Any) -> None:

@@ -99,6 +99,8 @@ def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[Ou
     ids = as_ids("HashEmbed", ops, ids)
     N = len(ids)
     keys = ids if N else ops.alloc1i(0)
+    if is_train:
+        keys = ops.as_contig(keys, dtype="uint64")  # once, and not by the op of each direction
     Y = ops.hash_embed_int8(E, keys, seed) if E.dtype.char == "b" else ops.hash_embed(E, keys, seed)
     mask: Any = None
     rate = attrs.get("dropout_rate") if is_train else None
