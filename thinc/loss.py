@@ -246,7 +246,7 @@ class CategoricalCrossentropy(_CrossEntropy):
         n_rows, n_classes = guesses.shape
         check_smoothing(self.label_smoothing, n_classes)
         _check_classes(truths, n_classes, missing)
-        classes = truths.astype("int32")
+        classes = truths.astype("int32", copy=len(missing) > 0)
         if len(missing):
             classes[missing] = -1
         scale = 1.0 / (n_rows or 1) if self.normalize else 1.0
