@@ -262,4 +262,17 @@ class _Ref(NamedTuple):
     box: list
 
 
-__all__ = ["Gloo", "Group", "LostWorker", "Mail", "Node", "ObjectStore", "fold", "total"]
+def ask_ray(owners: List[Any], method: str, arguments: List[tuple], timeout: float) -> List[Any]:
+    """What a method of each of some actors returns."""
+    import ray
+
+    calls = [getattr(owner, method).remote(*args) for owner, args in zip(owners, arguments)]
+    try:
+        return ray.get(calls, timeout=2 * timeout)
+    except ray.exceptions.RayTaskError as e:
+        raise e.cause from e
+    except (ray.exceptions.RayError, TimeoutError) as e:
+        raise LostWorker(f"an owner of parameters is gone or hangs: {e}") from e
+
+
+__all__ = ["Gloo", "Group", "LostWorker", "Mail", "Node", "ObjectStore", "ask_ray", "fold", "total"]

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -34,7 +35,7 @@ from ..training import (
 )
 from ..training.loggers import Bar
 from ..util import write_atomically
-from .group import Gloo, Group, LostWorker, Mail, ObjectStore
+from .group import Gloo, Group, Mail, ObjectStore, ask_ray
 from .sharded import Owner, Sharded, check_no_shims
 from .sync import Sync, check_shards
 
@@ -105,6 +106,7 @@ def distributed_train(
         "max_staleness": max_staleness,
         "checkpoint_every": checkpoint_every,
         "timeout": timeout,
+        "gloo": mode == "sync" and _has_torch(),  # (decided here: workers that each looked might not agree)
     }
     with _ray(address, most, timeout):
         _check_cpus(least)
@@ -213,9 +215,16 @@ def _run(job: Dict[str, Any], workers: Workers, folder: Path, max_failures: int)
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
+    class Trainer(DataParallelTrainer):
+        def _create_default_callbacks(self) -> List[Any]:
+            # (a process, and 2 s of CPU time, at each start of the workers, to hand out datasets of Ray, of which we
+            # have none)
+            callbacks = super()._create_default_callbacks()
+            return [callback for callback in callbacks if type(callback).__name__ != "DatasetsCallback"]
+
     logging.getLogger("ray.train").setLevel(logging.ERROR)
     mail = ray.remote(Mail).options(num_cpus=0, max_concurrency=1000).remote()
-    trainer = DataParallelTrainer(
+    trainer = Trainer(
         work,
         train_loop_config={**job, "mail": mail},
         backend_config=_backend(job),
@@ -230,7 +239,8 @@ def _run(job: Dict[str, Any], workers: Workers, folder: Path, max_failures: int)
     )
     with _Watch(mail, folder) as watch:
         try:
-            trainer.fit()
+            with _interrupts():
+                trainer.fit()
         except ray.train.TrainingFailedError as e:
             watch.look()
             raise TrainingError(watch.error or f"The workers failed {max_failures + 1} times, at last: {e}") from e
@@ -246,13 +256,26 @@ def _run(job: Dict[str, Any], workers: Workers, folder: Path, max_failures: int)
 def _timeouts(seconds: int) -> Iterator[None]:
     """Those of Ray Train, which it reads from the environment; what the user has set there stays."""
     names = ("WORKER_HEALTH_CHECK_TIMEOUT_S", "WORKER_GROUP_START_TIMEOUT_S", "COLLECTIVE_TIMEOUT_S")
-    ours = {f"RAY_TRAIN_{name}" for name in names} - os.environ.keys()
-    os.environ.update(dict.fromkeys(ours, str(seconds)))
+    # (each checkpoint waits until the workers are asked, and so does the end of a run or of a worker: every 2 s, else)
+    values = {**dict.fromkeys(names, str(seconds)), "HEALTH_CHECK_INTERVAL_S": "0.2"}
+    ours = {f"RAY_TRAIN_{name}": value for name, value in values.items() if f"RAY_TRAIN_{name}" not in os.environ}
+    os.environ.update(ours)
     try:
         yield
     finally:
         for name in ours:
             del os.environ[name]
+
+
+@contextmanager
+def _interrupts() -> Iterator[None]:
+    """Ctrl-C is the caller's again after the run: Ray Train leaves its own handler, which ends the process."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
 
 
 def _log_folder() -> str:
@@ -265,7 +288,7 @@ def _backend(job: Dict[str, Any]) -> Any:
     """gloo of torch for the sums of mode sync, where torch is installed; else nothing but Ray."""
     from ray.train.backend import BackendConfig
 
-    if job["mode"] == "sharded" or not _has_torch():
+    if not job["gloo"]:
         return BackendConfig()
     from ray.train.torch import TorchConfig
 
@@ -352,11 +375,7 @@ def work(job: Dict[str, Any]) -> None:
             mail.note.remote((kind, value))
 
     try:
-        group: Group
-        if job["mode"] == "sync" and _has_torch():
-            group = Gloo()
-        else:
-            group = ObjectStore(mail, attempt, rank, size, job["timeout"])
+        group: Group = Gloo() if job["gloo"] else ObjectStore(mail, attempt, rank, size, job["timeout"])
         _train(job, group, tell)
     except (TrainingError, ValueError, TypeError, LookupError) as e:
         text = str(e) if isinstance(e, (TrainingError, DatasetError, ConfigProblem)) else f"rank {rank}: {e!r}"
@@ -414,7 +433,7 @@ def _way(job: Dict[str, Any], group: Group, settled: Settled) -> Any:
         max_staleness=job["max_staleness"],
         seed=seed,
         timeout=job["timeout"],
-        ask=_ask_ray,
+        ask=ask_ray,
         own=_own_in_ray,
     )
 
@@ -424,18 +443,6 @@ def _own_in_ray(*args: Any, **settings: Any) -> Any:
 
     size = args[-1]
     return ray.remote(Owner).options(num_cpus=0, max_concurrency=2 * size + 2).remote(*args, **settings)
-
-
-def _ask_ray(owners: List[Any], method: str, arguments: List[tuple], timeout: float) -> List[Any]:
-    import ray
-
-    calls = [getattr(owner, method).remote(*args) for owner, args in zip(owners, arguments)]
-    try:
-        return ray.get(calls, timeout=2 * timeout)
-    except ray.exceptions.RayTaskError as e:
-        raise e.cause from e
-    except (ray.exceptions.RayError, TimeoutError) as e:
-        raise LostWorker(f"an owner of parameters is gone or hangs: {e}") from e
 
 
 def _check_corpora(group: Group, data: Any) -> None:
