@@ -37,7 +37,8 @@ def problems(page):
 
 
 def run(page):
-    """The cells of a page, one after another, as a notebook does; one with the tag raises-exception has to fail."""
+    """The cells of a page, one after another, as a notebook does; one with the tag raises-exception has to fail.
+    Returns the variables at the end."""
     scope = {"__name__": "__main__"}
     for options, code in re.findall(
         r"```\{code-cell\}\n((?::[^\n]*\n)*)(.*?)```", page.read_text(encoding="utf8"), re.S
@@ -50,6 +51,7 @@ def run(page):
         else:
             if "raises-exception" in options:
                 raise SystemExit(f"{page}: this should have failed:\n{code}")
+    return scope
 
 
 def broken_links(site):

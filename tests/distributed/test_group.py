@@ -1,11 +1,16 @@
 """Groups: exchange, sums in a fixed tree, and what happens if a rank is missing."""
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy
 import pytest
 
 from tests.distributed.threads import run
+from thinc import compat
 from thinc.distributed.bucket import BLOCK, n_bytes, pack, shares, unpack
 from thinc.distributed.group import Group, LostWorker, Node, fold, total
 
@@ -117,3 +122,51 @@ def test_a_group_of_one_does_nothing():
     group.sum_(array)
     assert array.tolist() == [0, 1, 2, 3, 4]
     assert group.gather("x") == ["x"] and group.sent == 0
+
+
+# The ranks are forked once torch is there: importing it takes seconds.
+GLOO = """
+import multiprocessing
+import sys
+
+import numpy
+import torch.distributed
+
+from tests.distributed.test_group import leaves, tree
+from thinc.distributed.group import Gloo, Node
+
+
+def work(rank):
+    torch.distributed.init_process_group("gloo", f"file://{sys.argv[1]}", rank=rank, world_size=4)
+    group = Gloo()
+    assert (group.rank, group.size) == (rank, 4)
+    assert group.gather(rank) == [0, 1, 2, 3]
+    assert group.broadcast(rank, root=2) == 2
+    for size in (10, 200_000):  # in one round, and in slices
+        arrays = leaves(4, size)
+        out = numpy.empty(size, dtype="f")
+        group.tree_sum_([Node(rank, 1, arrays[rank].copy())], out)
+        assert out.tobytes() == tree(arrays).tobytes()
+        for sparse in (False, True):
+            mine = arrays[rank].copy()
+            group.sum_(mine, sparse)
+            scale = numpy.sum(numpy.abs(arrays), axis=0)
+            assert (numpy.abs(mine - numpy.sum(arrays, axis=0, dtype="d")) <= 1e-6 * scale).all()
+
+
+ranks = [multiprocessing.get_context("fork").Process(target=work, args=(i,)) for i in range(4)]
+for rank in ranks:
+    rank.start()
+for rank in ranks:
+    rank.join(60)
+sys.exit(any(rank.exitcode != 0 for rank in ranks))
+"""
+
+
+@pytest.mark.skipif(not compat.has_torch, reason="needs torch")
+def test_gloo_joins_processes(tmp_path):
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
+    command = [sys.executable, "-c", GLOO, str(tmp_path / "meeting")]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
