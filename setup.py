@@ -57,7 +57,7 @@ if SANITIZE:
 
 
 def linked_blas():
-    """Macros, include folders and linker settings for the BLAS that THINC_BLAS or THINC_BLAS_LIBS names, if one does."""
+    """Macros and settings of compiler and linker for what THINC_BLAS or THINC_BLAS_LIBS names, if they name one."""
     name = os.environ.get("THINC_BLAS", "accelerate" if sys.platform == "darwin" else "")
     libs, cflags = os.environ.get("THINC_BLAS_LIBS", ""), os.environ.get("THINC_BLAS_CFLAGS", "")
     if not (name or libs):
