@@ -19,7 +19,7 @@
   ROW(hard_swish, HardSwish, 0, X, 1, 1, 1, 1)                                                        \
   ROW(hard_swish_mobilenet, HardSwishMobilenet, 0, X, 2, 0, 2, 0)                                     \
   ROW(dish, Dish, 0, X, 5, 0, 4, 4)                                                                   \
-  ROW(gelu, Gelu, 0, X, 10, 0, 3, 1)                                                                  \
+  ROW(gelu, Gelu, 0, X, 10, 0, 4, 1)                                                                  \
   ROW(gelu_approx, GeluApprox, 0, X, 2, 1, 2, 1)                                                      \
   ROW(mish, Mish, 1, X, 2, 1, 2, 1)                                                                   \
   ROW(tanh, Tanh, 0, Y, 3, 0, 1, 2)                                                                   \
