@@ -100,7 +100,7 @@ CASES: List[Case] = [
     *[
         Case(f"Linear in {kind}", "quantized_linear", (kind, *sizes))  # (beside "gemm_forward" in float32)
         for kind in ("float32", "float16", "int8")
-        for sizes in ((1, 768, 768), (1, 3072, 768), (64, 768, 768))
+        for sizes in ((1, 768, 768), (1, 3072, 768), (64, 768, 768), (64, 3072, 768))
     ],
     *_cases("calls", "linear_call", (1, 8)),
     *_cases("calls", "chain_call", (1, 8)),

@@ -227,7 +227,11 @@ def _narrowed(node: Model, rule: _Rule, name: str, array: Any, kind: str) -> Any
     if not numpy.isfinite(numbers).all() or (abs(numbers) > limit).any():
         worst = numbers.ravel()[int(numpy.nan_to_num(abs(numbers.ravel()), nan=numpy.inf).argmax())]
         raise ValueError(f"quantize: parameter '{name}' of layer '{node.name}' has a {worst}, which {kind} cannot hold")
-    return array.astype("float16") if kind == "float16" else rule.int8(node, array)
+    if kind == "int8":
+        return rule.int8(node, array)
+    narrow = node.ops.alloc(array.shape, dtype="float16", zeros=False)  # on cache lines
+    narrow[...] = array
+    return narrow
 
 
 def kept_float(model: Model) -> List[Kept]:

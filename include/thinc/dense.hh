@@ -73,14 +73,13 @@ struct MaxoutBlocks {
   size_t at_once, room;  // pieces; values of each
 
   MaxoutBlocks(size_t N, size_t I, size_t P)
-      : dot(N, I), at_once(min_size(P, most_pieces)), room(pieces_bytes / sizeof(T) / at_once) {
+      : dot(N, I), at_once(min_size(P, most_pieces)), room(dot.room / 2 / at_once) {
     dot.rows = min_size(dot.rows, room / dot_columns);
   }
 
   void make(T* best, int32_t* which, const T* X, const Weight* W, const T* b, size_t rows, size_t I, size_t O,
             size_t P) const {
-    alignas(64) T packed[pack_bytes / sizeof(T)];
-    alignas(64) T pieces[pieces_bytes / sizeof(T)];
+    alignas(64) T packed[dot.room], pieces[dot.room / 2];
     T bias[most_columns];
     int32_t ignored[most_columns];
     constexpr decltype(&largest_of<1, true, T>) choose[2][most_pieces] = {

@@ -1,6 +1,7 @@
 // Matrix products: C = alpha op(A) op(B) + beta C, row-major, for float and double.
 //
-// Two kernels. Neither keeps a packed copy of the weights that could go stale. Stack: at most 104 KiB, heap none.
+// Two kernels. Neither keeps a packed copy of the weights that could go stale. Stack: at most 104 KiB, with half
+// weights 216 KiB; heap none.
 //
 // B transposed (X @ W.T, every forward product): both operands run along k. A vector holds one 16-byte chunk along k of
 // each of `groups` rows of A (packed so, which costs one copy of a block of A), and meets a chunk of a row of B that is
@@ -41,14 +42,14 @@ constexpr size_t dot_unroll = 4;  // chunks of k
 #else
 constexpr size_t dot_unroll = 1;  // the products need registers of their own
 #endif
-constexpr size_t pack_bytes = 48 * 1024;    // a packed block of A, on the stack
-constexpr size_t pieces_bytes = 24 * 1024;  // blocks of up to four pieces of maxout, on the stack
-constexpr size_t panel_bytes = 24 * 1024;   // of B, that every tile of rows walks: it stays in L1
-constexpr size_t block_bytes = 512 * 1024;  // a block of B that every block of A walks: it stays in L2
-constexpr size_t most_k_bytes = 2048;       // of a row in one block of k, B transposed
-constexpr size_t one_outer_k = 384;         // B not transposed: as many values of k are one block
-constexpr size_t most_outer_k = 192;        // of more, as many are in each
-constexpr size_t far_bytes = 2048;          // between rows of B
+constexpr size_t pack_bytes = 48 * 1024;        // a packed block of A, on the stack; pieces of maxout: half as much
+constexpr size_t wide_pack_bytes = 128 * 1024;  // the same where B is widened again for each block
+constexpr size_t panel_bytes = 24 * 1024;       // of B, that every tile of rows walks: it stays in L1
+constexpr size_t block_bytes = 512 * 1024;      // a block of B that every block of A walks: it stays in L2
+constexpr size_t most_k_bytes = 2048;           // of a row in one block of k, B transposed
+constexpr size_t one_outer_k = 384;             // B not transposed: as many values of k are one block
+constexpr size_t most_outer_k = 192;            // of more, as many are in each
+constexpr size_t far_bytes = 2048;              // between rows of B
 
 THINC_FN size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 THINC_FN size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
@@ -225,9 +226,30 @@ THINC_FN const float* panel_of(float* space, const Half* B, size_t* ldb, size_t 
   return space;
 }
 
+// Rows of memory that are read next, fetched into the second cache some at a time while others are computed with.
+struct Ahead {
+  const char* row;
+  size_t bytes, stride, rows, at_once;
+
+  template <class T>
+  Ahead(const T* from, size_t columns, size_t ld, size_t n_rows, size_t steps)
+      : row(reinterpret_cast<const char*>(from)),
+        bytes(columns * sizeof(T)),
+        stride(ld * sizeof(T)),
+        rows(n_rows),
+        at_once(ceil_div(n_rows, steps)) {}
+  void fetch() {
+    for (size_t n = min_size(at_once, rows); n; --n, --rows, row += stride)
+      for (size_t i = 0; i < bytes; i += 64) THINC_PREFETCH_L2(row + i);
+  }
+};
+
 // How a product with B transposed is cut; W is the type of its weights.
 template <class T, class W = T>
 struct DotBlocks {
+  static constexpr bool narrow = sizeof(W) < sizeof(T);
+  static constexpr size_t room = (narrow ? wide_pack_bytes : pack_bytes) / sizeof(T);  // of a packed block of A
+
   size_t k, k_room;  // values of k in a block; the same with padding, never 0
   size_t rows;       // of A, packed at once
   size_t panel;      // rows of B
@@ -236,12 +258,11 @@ struct DotBlocks {
     constexpr size_t H = in_chunk<T>();
     k = even_piece(K, most_k_bytes / sizeof(T), H);
     k_room = K ? ceil_div(k, H) * H : H;
-    // Whole tiles; but where each block widens B again, as few blocks as there can be.
-    const size_t unit = sizeof(W) == sizeof(T) ? dot_vectors : 1;
-    const size_t fit = pack_bytes / sizeof(T) / k_room / groups / unit * unit;
+    const size_t unit = narrow ? 1 : dot_vectors;  // whole tiles; or as few blocks as there can be
+    const size_t fit = room / k_room / groups / unit * unit;
     rows = even_piece(ceil_div(M, groups), fit, unit) * groups;
     // One that is widened first shares the cache with the numbers it is made of.
-    const size_t in_panel = panel_bytes / sizeof(T) / k_room / (sizeof(W) == sizeof(T) ? 1 : 2);
+    const size_t in_panel = panel_bytes / sizeof(T) / k_room / (narrow ? 2 : 1);
     panel = ceil_div(in_panel, dot_columns) * dot_columns;
   }
 };
@@ -252,14 +273,18 @@ void dot_block(T* C, size_t ldc, T* packed, const T* A, size_t row_stride, size_
                size_t ldb_, size_t M, size_t N, size_t k, size_t panel, const Finish<T>& finish) {
   alignas(64) T space[panel_space<W, T>];
   const size_t vectors = ceil_div(M, groups), k_room = ceil_div(k, in_chunk<T>()) * in_chunk<T>();
-  const size_t tile = ceil_div(vectors, ceil_div(vectors, dot_vectors));  // even tiles of at most dot_vectors
   for (size_t n = 0; n < N; n += panel) {
     const size_t columns = min_size(panel, N - n);
     size_t ldb = ldb_;
     const T* B = panel_of(space, B_ + n * ldb_, &ldb, columns, k);
     const Finish<T> here = finish.from_column(n);
-    for (size_t v = 0; v < vectors; v += tile) {
-      const size_t width = min_size(tile, vectors - v), row = v * groups, rows = min_size(width * groups, M - row);
+    // Of what is widened next; where B is met as it lies, tiles do that.
+    Ahead ahead(B_ + (n + columns) * ldb_, k, ldb_, sizeof(W) < sizeof(T) ? min_size(panel, N - n - columns) : 0,
+                ceil_div(vectors, dot_vectors));
+    for (size_t v = 0, width; v < vectors; v += width) {
+      width = ceil_div(vectors - v, ceil_div(vectors - v, dot_vectors));  // even tiles of at most dot_vectors
+      const size_t row = v * groups, rows = min_size(width * groups, M - row);
+      if constexpr (sizeof(W) < sizeof(T)) ahead.fetch();
       T* a = packed + row * k_room;
       if (pack && n == 0) pack_chunks(a, A + row * row_stride, row_stride, k_stride, rows, k, width);
       if (width == 3)
@@ -317,7 +342,7 @@ THINC_TILE void one_row_tile(float* C, const float* a, const W* B, size_t ldb, s
 template <class T, class W>
 void dot_product(T* C_, size_t ldc, const T* A, size_t row_stride, size_t k_stride, const W* B, size_t ldb, size_t M,
                  size_t N, size_t K, const Finish<T>& finish) {
-  alignas(64) T packed[pack_bytes / sizeof(T)];
+  alignas(64) T packed[DotBlocks<T, W>::room];
   const DotBlocks<T, W> blocks(M, K);
   T* C = C_;
   if constexpr (sizeof(W) < sizeof(T)) {
@@ -410,24 +435,6 @@ THINC_TILE void outer_tile(T* C, size_t ldc, const T* packed, const T* B, size_t
     }
   }
 }
-
-// Rows of memory that are read next, fetched into the second cache some at a time while others are computed with.
-struct Ahead {
-  const char* row;
-  size_t bytes, stride, rows, at_once;
-
-  template <class T>
-  Ahead(const T* from, size_t columns, size_t ld, size_t n_rows, size_t steps)
-      : row(reinterpret_cast<const char*>(from)),
-        bytes(columns * sizeof(T)),
-        stride(ld * sizeof(T)),
-        rows(n_rows),
-        at_once(ceil_div(n_rows, steps)) {}
-  void fetch() {
-    for (size_t n = min_size(at_once, rows); n; --n, --rows, row += stride)
-      for (size_t i = 0; i < bytes; i += 64) THINC_PREFETCH_L2(row + i);
-  }
-};
 
 // Packs rows x k of A in tiles of R rows: [tile][k][R], missing rows zero.
 template <class T, size_t R>

@@ -356,7 +356,7 @@ void add_product_int8(void* Y, const void* X, const void* W, size_t N, size_t I,
 // The largest pieces of one block of X, some outputs at a time.
 THINC_FN void int8_maxout(Int8Block& block, float* best, int32_t* which, const int8_t* W, const float* b, size_t rows,
                           size_t I, size_t O, size_t P) {
-  constexpr size_t most = pieces_bytes / sizeof(float);
+  constexpr size_t most = pack_bytes / 2 / sizeof(float);
   alignas(64) float pieces[most];
   int32_t ignored[most];
   const size_t row_bytes = I + scale_bytes, at_once = most / rows / P;
@@ -367,7 +367,7 @@ THINC_FN void int8_maxout(Int8Block& block, float* best, int32_t* which, const i
       maxout<float>(best + r * O + o, which ? which + r * O + o : ignored, pieces + r * some * P, 1, some, P);
   }
 }
-constexpr size_t most_int8_pieces = pieces_bytes / sizeof(float) / 96;  // of the rows of a block at least one output
+constexpr size_t most_int8_pieces = pack_bytes / 2 / sizeof(float) / 96;  // of the rows of a block at least one output
 
 void affine_maxout_int8(void* best, int32_t* which, const void* X, const void* W, const void* b, size_t N, size_t I,
                         size_t O, size_t P) {
