@@ -272,6 +272,53 @@ def test_safetensors(name, kind, tmp_path):
         assert rows_of(other.predict(X)).tobytes() == rows_of(small.predict(X)).tobytes()
 
 
+CONFIG = """
+[model]
+@layers = "chain.v1"
+
+[model.*.maxout]
+@layers = "Maxout.v1"
+nO = 7
+nI = 33
+normalize = true
+
+[model.*.linear]
+@layers = "Linear.v1"
+%s
+"""
+
+
+@pytest.mark.parametrize("sizes", ["nO = 5\nnI = 7", ""])  # parameters are there when the config is read, or not
+@pytest.mark.parametrize("parts", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_load_by_its_path_alone(kind, parts, sizes, tmp_path):
+    maxout, linear = Maxout(7, 33, normalize=True), Linear(5, 7)
+    trained = chain(maxout, linear).initialize()
+    small = quantize(trained, kind) if not parts else chain(maxout, quantize(linear, kind))
+    small.to_safetensors(tmp_path / "model", metadata={"config": CONFIG % sizes})
+    X = normal(4, 33)
+    for mmap in (True, False):
+        loaded = thinc.load(tmp_path / "model", mmap=mmap)
+        assert loaded.predict(X).tobytes() == small.predict(X).tobytes()
+        assert loaded.model.to_bytes() == small.to_bytes()
+        stored = sorted(A.dtype.name for node in loaded.model.walk() for key, A in params_of(node) if key == "W")
+        assert stored == sorted(["float32" if parts else kind, kind])
+        with pytest.raises(ValueError, match=f"'linear' is quantized to {kind}"):
+            loaded.model.layers[1].begin_update(X[:, :7])
+
+
+def test_load_of_what_this_thinc_cannot_quantize(tmp_path):
+    small = quantize(chain(Maxout(7, 33, normalize=True), Linear(5, 7)).initialize(), "int8")
+    small.layers[1]._func.quantized = "int3"
+    small.to_safetensors(tmp_path / "model", metadata={"config": CONFIG % ""})
+    with pytest.raises(ValueError, match="'linear' has no rule for 'int3'"):
+        thinc.load(tmp_path / "model")
+    small.layers[1]._func.quantized = 8
+    small.to_safetensors(tmp_path / "model", metadata={"config": CONFIG % ""})
+    with pytest.raises(ValueError, match="describes no layers"):
+        thinc.load(tmp_path / "model")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", LAYERS)
 def test_compiled_layers_are_readable_ones(name, kind, level):

@@ -142,7 +142,7 @@ class Quantized:
 
     def __init__(self, forward: Callable, kind: str) -> None:
         self.forward = forward
-        self.kind = kind
+        self.quantized = kind  # (which to_safetensors writes down)
         self.__module__ = forward.__module__
         rule, shapes = _RULES[forward], dict(getattr(forward, "param_shapes", {}))
         if kind == "int8":
@@ -153,12 +153,12 @@ class Quantized:
         self.param_shapes = shapes
 
     def __reduce__(self) -> Any:
-        return Quantized, (self.forward, self.kind)
+        return Quantized, (self.forward, self.quantized)
 
     def __call__(self, model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
         def refuse(dY: Any = None) -> Any:
             raise ValueError(
-                f"Layer '{model.name}' is quantized to {self.kind}: it predicts, and cannot be trained. Train the "
+                f"Layer '{model.name}' is quantized to {self.quantized}: it predicts, and cannot be trained. Train the "
                 "model that quantize() was given, and quantize it again"
             )
 
@@ -195,13 +195,13 @@ def quantize(model: ModelT, kind: str) -> ModelT:
         raise ValueError(f"quantize: expected one of {', '.join(map(repr, KINDS))}, got {kind!r}")
     for node in model.walk():
         if isinstance(node._func, Quantized):
-            raise ValueError(f"quantize: layer '{node.name}' is quantized to {node._func.kind} already")
+            raise ValueError(f"quantize: layer '{node.name}' is quantized to {node._func.quantized} already")
         if node.ops.device_type != "cpu":
             raise ValueError(f"quantize: layer '{node.name}' is on a GPU. Call model.to_cpu() first")
     small = model.copy()
     for node in small.walk():
         if node._func in _RULES and _reason_against(node, kind) is None:
-            _quantize_layer(node, kind)
+            quantize_layer(node, kind)
     kept = kept_float(small)
     if kept:
         layers = "; ".join(f"{path} '{name}': {reason}" for path, name, reason in kept)
@@ -209,7 +209,13 @@ def quantize(model: ModelT, kind: str) -> ModelT:
     return small
 
 
-def _quantize_layer(node: Model, kind: str) -> None:
+def quantize_layer(node: Model, kind: str) -> None:
+    """Quantize the parameters of one layer that has a rule, as far as they are set, in place."""
+    if kind not in KINDS or node._func not in _RULES:
+        raise ValueError(
+            f"Layer '{node.name}' has no rule for {kind!r}, to which it is quantized in the file. Register that of its "
+            "forward function before loading (thinc.quantize.quantize_rule), or upgrade thinc"
+        )
     rule = _RULES[node._func]
     arrays = {name: node.get_param(name) for name in rule.params if node.has_param(name)}
     for name, array in arrays.items():
@@ -242,7 +248,7 @@ def kept_float(model: Model) -> List[Kept]:
     >>> kept_float(chain(Linear(2, 3), Model("mine", noop()._func, params={"W": None})).initialize())[0].path
     'layers.1'
     """
-    kinds = {node._func.kind for node in model.walk() if isinstance(node._func, Quantized)} or KINDS
+    kinds = {node._func.quantized for node in model.walk() if isinstance(node._func, Quantized)} or KINDS
     kept = []
     for place in places(model):
         node = place.node

@@ -82,7 +82,7 @@ def reason_against(model: Model) -> Optional[str]:
     """Why this one layer, its children apart, cannot be exported; None if it can."""
     forward = forward_of(model)
     if isinstance(forward, Quantized):
-        return f"it is quantized to {forward.kind}. Export the model that quantize() was given"
+        return f"it is quantized to {forward.quantized}. Export the model that quantize() was given"
     if forward in _RULES:
         unset = [name for name in model.param_names if not model.has_param(name)]
         if unset:

@@ -18,7 +18,7 @@ import os
 import zlib
 from math import prod
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple, Set, Tuple, Union
+from typing import IO, TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
 
 import numpy
 
@@ -136,6 +136,8 @@ def _collect(model: "Model") -> Tuple[Dict[str, numpy.ndarray], List[Dict[str, A
         del msg["nodes"][i]["index"]
         msg["nodes"][i]["attrs"] = {name: base64.b64encode(data).decode() for name, data in msg["attrs"][i].items()}
         msg["nodes"][i]["unset"] = [name for name, param in params.items() if param is None]
+        if kind := getattr(node._func, "quantized", None):
+            msg["nodes"][i]["quantized"] = kind
     return tensors, msg["nodes"]
 
 
@@ -320,10 +322,15 @@ def from_safetensors(self: _ModelT, path: PathT, *, mmap: bool = True) -> _Model
     return self
 
 
-def load_tensors(model: "Model", file: TensorFile, mmap: bool = True) -> None:
-    """`from_safetensors` from an open file."""
+def load_tensors(
+    model: "Model", file: TensorFile, mmap: bool = True, quantize: Optional[Callable[["Model", str], None]] = None
+) -> None:
+    """`from_safetensors` from an open file, once `quantize` did to the layers what was done to those in the file."""
     places = _places(model)
     infos = _read_infos(places, file)
+    for place, info in zip(places, infos):
+        if quantize and "quantized" in info:
+            quantize(place.node, info["quantized"])
     _check_fit(places, infos, file)
     attrs = [_read_attrs(place.node, info, file) for place, info in zip(places, infos)]
     arrays = file.arrays(mmap)
@@ -388,6 +395,7 @@ def _is_info(info: Any, n_layers: int) -> bool:
         and maps("dims", lambda value: is_number(value, _MAX_SIZE))
         and maps("refs", lambda value: is_number(value, n_layers))
         and maps("attrs", lambda value: isinstance(value, str))
+        and isinstance(info.get("quantized", ""), str)
     )
 
 

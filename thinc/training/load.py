@@ -6,6 +6,7 @@ from typing import Any, Dict, Union
 
 from ..api import Config, Model, registry
 from ..model._safetensors import TensorFile, load_tensors
+from ..quantize import quantize_layer
 from .run import Run, load_run
 
 
@@ -33,8 +34,9 @@ def load(path: Union[str, Path], *, mmap: bool = True) -> Union[Run, Trained]:
     Or the model of a safetensors file whose metadata hold its config, as they do if it was saved by
     `model.to_safetensors(path, metadata={"config": config.to_str()})`.
 
-    The layers that the config names must be registered, so import what registers them first. With `mmap` the weights
-    are pages of the file, see `Model.from_safetensors`. ValueError if the file is damaged or has no config.
+    A model that was quantized is quantized again. The layers that the config names must be registered, so import what
+    registers them first. With `mmap` the weights are pages of the file, see `Model.from_safetensors`. ValueError if the
+    file is damaged or has no config.
 
     path: of the folder or file.
 
@@ -59,7 +61,7 @@ def load(path: Union[str, Path], *, mmap: bool = True) -> Union[Run, Trained]:
             raise ValueError(
                 f"thinc.load: [model] in the config of {path} describes a {type(model).__name__}, no model"
             )
-        load_tensors(model, file, mmap)
+        load_tensors(model, file, mmap, quantize_layer)
     return Trained(model, config, file.metadata)
 
 
