@@ -5,22 +5,24 @@
 // every number of threads. A call that finds the pool busy (another Python thread is in it) runs in its own thread:
 // there are never more threads at work than were asked for, plus the callers'.
 //
-// Nothing is thrown out of here. What can throw, all in Pool: std::thread and the vector of them (no thread or memory
-// is to be had: the work is done by those there are), and locking a mutex (never for these: they are not recursive, and
+// Nothing is thrown out of here. What can throw, all in Pool: a Thread and the vector of them (no thread or memory is
+// to be had: the work is done by those there are), and locking a mutex (never for these: they are not recursive, and
 // alive).
 #include "threads.hh"
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <new>
-#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#ifndef _WIN32
+#ifdef _WIN32
+#include <thread>
+#else
 #include <pthread.h>
 #endif
 
@@ -29,6 +31,38 @@ namespace thinc {
 namespace {
 
 typedef void (*task_t)(const void* context, size_t part);
+
+#ifdef _WIN32
+typedef std::thread Thread;
+#else
+// std::thread takes the stack that the C library gives, 128 KiB by musl; kernels keep their blocks there, up to 216
+// KiB.
+class Thread {
+ public:
+  template <class Body>
+  explicit Thread(Body body) {
+    std::unique_ptr<Body> own(new Body(std::move(body)));
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    if (!error) {
+      error = pthread_attr_setstacksize(&attributes, size_t(1) << 20);
+      if (!error) error = pthread_create(&thread_, &attributes, run<Body>, own.get());
+      pthread_attr_destroy(&attributes);
+    }
+    if (error) throw std::bad_alloc();
+    own.release();
+  }
+  void join() { pthread_join(thread_, nullptr); }
+
+ private:
+  template <class Body>
+  static void* run(void* body) {
+    (*std::unique_ptr<Body>(static_cast<Body*>(body)))();
+    return nullptr;
+  }
+  pthread_t thread_;
+};
+#endif
 
 class Pool {
  public:
@@ -69,7 +103,7 @@ class Pool {
       stopped_ = true;
     }
     wake_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
+    for (Thread& worker : workers_) worker.join();
     workers_.clear();
     stopped_ = false;
   }
@@ -105,9 +139,9 @@ class Pool {
   }
 
   std::atomic<int> n_threads_;
-  std::mutex turn_;                   // held by the call that uses the pool, or changes it
-  std::vector<std::thread> workers_;  // guarded by it
-  std::mutex mutex_;                  // guards what follows
+  std::mutex turn_;              // held by the call that uses the pool, or changes it
+  std::vector<Thread> workers_;  // guarded by it
+  std::mutex mutex_;             // guards what follows
   std::condition_variable wake_, done_;
   std::atomic<size_t> next_{0};
   task_t task_ = nullptr;
