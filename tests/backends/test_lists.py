@@ -1,6 +1,9 @@
 """Lists of arrays: padding, compiled against readable."""
 
+import gc
+
 import numpy
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -51,3 +54,35 @@ def test_padding_of_any_arrays(lengths, width, dtype, layout, round_to):
         assert same(getattr(mine, name), getattr(theirs, name)), name
     for one, other in zip(fast.padded2list(mine), arrays):
         assert numpy.array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", ["C", "strided", "reversed", "axes", "read-only", "unaligned", ">f4", "4-d"])
+def test_unpad_gives_views_like_slices(kind):
+    whole = numpy.arange(240, dtype="f").reshape(4, 6, 10)
+    X = {
+        "C": whole,
+        "strided": whole[:, ::2, ::3],
+        "reversed": whole[::-1, ::-1, ::-1],
+        "axes": whole.T,
+        "unaligned": numpy.frombuffer(b"x" + whole.tobytes(), "f", offset=1).reshape(whole.shape),
+        ">f4": whole.astype(">f4"),
+        "4-d": whole.reshape(4, 6, 5, 2),
+        "read-only": whole.copy(),
+    }[kind]
+    X.flags.writeable = X.flags.writeable and kind != "read-only"
+    lengths = [0, 2, X.shape[1] + 3, 1]
+    for sizes in (lengths, tuple(lengths), numpy.array(lengths, "i4"), lengths[:2], []):
+        views = NumpyOps().unpad(X, sizes)
+        want = [X[b, : int(n)] for b, n in enumerate(sizes)]
+        assert [Y.tolist() for Y in views] == [Y.tolist() for Y in want]
+        for Y, like in zip(views, want):
+            assert Y.dtype == like.dtype and Y.strides == like.strides and Y.flags == like.flags
+            assert numpy.shares_memory(Y, X) or not Y.size
+    with pytest.raises(IndexError, match="at most"):
+        NumpyOps().unpad(X, [1] * (len(X) + 1))
+
+
+def test_unpad_outlives_what_it_views():
+    views = NumpyOps().unpad(numpy.ones((2, 1000, 100), "f"), [1000, 3])
+    gc.collect()
+    assert views[0].sum() == 100_000

@@ -124,7 +124,10 @@ class ListOps(ArrayOps):
         [(1, 1), (3, 1)]
         """
         rows: Any = padded
-        return cast(List2d, [rows[i, :n] for i, n in enumerate(_int_list(lengths))])
+        sizes = _int_list(lengths)
+        if len(sizes) > len(padded):
+            raise IndexError(f"unpad: expected at most {len(padded)} lengths, one for each sequence, got {len(sizes)}")
+        return cast(List2d, [X[:n] for X, n in zip(rows, sizes)])
 
     def list2padded(self, seqs: List2d) -> Padded:
         """Sequences (length, O) -> Padded with data (T, B, O), longest sequence first.
@@ -292,7 +295,7 @@ def _int_list(values: Any) -> List[int]:
     """Lengths or indices as Python numbers, wherever they are stored."""
     if hasattr(values, "tolist"):
         return values.tolist()
-    return [int(value) for value in values]
+    return list(map(int, values))
 
 
 __all__ = ["ListOps"]

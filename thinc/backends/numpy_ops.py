@@ -102,6 +102,7 @@ class NumpyOps(Ops):
     backprop_reduce_first = sequences.backprop_reduce_first
     backprop_reduce_last = sequences.backprop_reduce_last
     pad = lists.pad
+    unpad = lists.unpad
     list2padded = lists.list2padded
     lstm_forward_training = lstm.lstm_forward_training
     lstm_forward_inference = lstm.lstm_forward_inference

@@ -76,12 +76,14 @@ def forward(model: Model[InT, OutT], keys_values_lengths: InT, is_train: bool) -
     parts = keys_values_lengths
     if not isinstance(parts, (list, tuple)) or len(parts) != 3 or not all(map(is_xp_array, parts)):
         raise refusal("SparseLinear: expected three arrays, keys, values and lengths", parts)
-    keys, values, lengths = keys_values_lengths
-    features: Any = (
-        ops.as_contig(keys, dtype="uint64"),
-        ops.as_contig(values, dtype=W.dtype),
-        ops.as_contig(lengths, dtype="int32"),
-    )
+    features: Any = parts
+    if is_train:  # converted once, and not by the op of each direction
+        keys, values, lengths = parts
+        features = (
+            ops.as_contig(keys, dtype="uint64"),
+            ops.as_contig(values, dtype=W.dtype),
+            ops.as_contig(lengths, dtype="int32"),
+        )
     layout: Any = (model.get_dim("nO"), model.get_dim("length"), model.attrs["v1_indexing"])
     b = model.get_param("b")
     Y = ops.sparse_linear(*features, W, b, *layout)  # type: ignore[call-arg]  # 3 + 2 + 3

@@ -99,6 +99,42 @@ def pad(self, seqs, Py_ssize_t round_to=1):
     return Y
 
 
+def unpad(self, padded, lengths):
+    cdef np.ndarray X
+    cdef list seqs = []
+    cdef np.npy_intp[32] shape
+    if type(lengths) is not list or type(padded) is not np.ndarray or not can_view(padded, len(lengths)):
+        return fallback(self, "unpad", (padded, lengths))
+    X = padded
+    cdef int i, n_axes = np.PyArray_NDIM(X) - 1
+    cdef char* row = <char*>data(X)
+    cdef np.npy_intp T = np.PyArray_DIM(X, 1)
+    cdef object seq
+    for i in range(1, n_axes):
+        shape[i] = np.PyArray_DIM(X, i + 1)
+    for length in lengths:
+        if type(length) is not int or length < 0:
+            return fallback(self, "unpad", (padded, lengths))
+        shape[0] = length if length < T else T
+        seq = np.PyArray_New(
+            np.ndarray, n_axes, shape, np.PyArray_TYPE(X), np.PyArray_STRIDES(X) + 1, row, 0, np.PyArray_FLAGS(X), None
+        )
+        np.set_array_base(seq, X)
+        seqs.append(seq)
+        row += np.PyArray_STRIDE(X, 0)
+    return seqs
+
+
+cdef bint can_view(np.ndarray X, Py_ssize_t n_rows) noexcept:
+    """An array of numbers, as this machine writes them, in which there are so many rows."""
+    return (
+        2 <= np.PyArray_NDIM(X) <= 32
+        and np.PyArray_ISNUMBER(X)
+        and np.PyArray_ISNOTSWAPPED(X)
+        and n_rows <= np.PyArray_DIM(X, 0)
+    )
+
+
 def list2padded(self, seqs):
     cdef list arrays = list(seqs)
     cdef Rows rows = rows_of(arrays)
