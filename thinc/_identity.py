@@ -9,7 +9,6 @@ that were restored last, or that are the next to come.
 import itertools
 import os
 import threading
-import uuid
 import weakref
 from collections.abc import Callable
 from typing import Any, Dict, List, Optional, Tuple
@@ -26,7 +25,7 @@ _known: Dict[OriginT, int] = {}  # the numbers given last to what came from else
 _waiting: Dict[OriginT, "_Followers"] = {}  # optimizers whose nodes have not come yet
 _pending = itertools.count(-1, -1)
 # A number counts for the process that gave it: a child made by fork inherits those given before, and goes on.
-_processes: List[Tuple[str, int, int]] = [(uuid.uuid4().hex, 0, FIRST_SHIM)]
+_processes: List[Tuple[str, int, int]] = [(os.urandom(16).hex(), 0, FIRST_SHIM)]
 last_node: Callable[[], int] = lambda: 0  # noqa: E731  (set by Model)
 last_shim: Callable[[], int] = lambda: FIRST_SHIM  # noqa: E731  (set by Shim)
 
@@ -34,7 +33,7 @@ last_shim: Callable[[], int] = lambda: FIRST_SHIM  # noqa: E731  (set by Shim)
 def _after_fork() -> None:
     global _lock
     _lock = threading.RLock()
-    _processes.append((uuid.uuid4().hex, last_node() + 1, last_shim() + 1))
+    _processes.append((os.urandom(16).hex(), last_node() + 1, last_shim() + 1))
 
 
 if hasattr(os, "register_at_fork"):

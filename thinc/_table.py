@@ -1,11 +1,17 @@
 """What notebooks show: tables, which print as text, too; batches of sequences; configs. All of bounded size."""
 
-import html
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Iterable, List, Tuple
 
 SEQUENCES, NUMBERS, LINES = 10, 5, 200  # that are shown of a batch, of a row, of a config
+# (the module html is read, with its thousands of names, by nothing else that `import thinc.api` needs)
+_ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord('"'): "&quot;", ord("'"): "&#x27;"}
+
+
+def escape(text: str) -> str:
+    """Text as HTML shows it."""
+    return text.translate(_ESCAPES)
 
 
 @dataclass
@@ -34,11 +40,11 @@ class Table:
 
         def line(tag: str, values: List[str]) -> str:
             sides = ["left" if i < self.texts else "right" for i in range(len(values))]
-            cells = [f'<{tag} style="{style}{s}">{html.escape(v)}</{tag}>' for s, v in zip(sides, values)]
+            cells = [f'<{tag} style="{style}{s}">{escape(v)}</{tag}>' for s, v in zip(sides, values)]
             return f"<tr>{''.join(cells)}</tr>"
 
         head, body = line("th", self.head), "".join(line("td", values) for values in self.cells)
-        return f"<table><thead>{head}</thead><tbody>{body}</tbody></table><p>{html.escape(self.caption)}</p>"
+        return f"<table><thead>{head}</thead><tbody>{body}</tbody></table><p>{escape(self.caption)}</p>"
 
 
 def batch_html(batch: Any, sequences: Iterable[Tuple[int, Any]], first_rows: Iterable[Any]) -> str:
@@ -51,9 +57,9 @@ def batch_html(batch: Any, sequences: Iterable[Tuple[int, Any]], first_rows: Ite
         ]
         more = f", the first {SEQUENCES}:" if len(batch) > len(cells) else ":"
         summary = f"{name} of {len(batch)} sequences, data {tuple(data.shape)} {data.dtype}{more}"
-        return f"<p>{html.escape(summary)}</p>{Table(['sequence', 'length', 'first row'], cells)._repr_html_()}"
+        return f"<p>{escape(summary)}</p>{Table(['sequence', 'length', 'first row'], cells)._repr_html_()}"
     except Exception:  # lengths that are none, say: whoever looks at it wants to see that
-        return f"<pre>{html.escape(repr(batch)[:2000])}</pre>"
+        return f"<pre>{escape(repr(batch)[:2000])}</pre>"
 
 
 def _row(row: Any) -> str:
@@ -68,7 +74,7 @@ def config_html(config: Any) -> str:
     except Exception:  # values that no file can hold
         text = repr(dict(config))
     lines = text.split("\n")
-    shown = [html.escape(line[:500]) for line in lines[:LINES]]
+    shown = [escape(line[:500]) for line in lines[:LINES]]
     shown = [f"<b>{line}</b>" if line.startswith("[") else line for line in shown]
     if len(lines) > LINES:
         shown.append(f"… {len(lines) - LINES} more lines")

@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -83,7 +82,7 @@ def _create_beside(target: str) -> IO[bytes]:
     _remove_litter(folder, prefix)
     while True:
         try:
-            file = open(os.path.join(folder, f"{prefix}{secrets.token_hex(8)}.part"), "xb")
+            file = open(os.path.join(folder, f"{prefix}{os.urandom(8).hex()}.part"), "xb")
         except OSError as error:
             text = f"{error.strerror} (a file is written beside its old version, so the folder must be writable)"
             raise type(error)(error.errno, text, target) from None
