@@ -175,6 +175,34 @@ cdef int _delete(Pool mem, void* state, void* extra) except -1:
     return 0
 
 
+cdef int deleted = 0
+
+
+cdef void* _init_some(Pool mem, int n, void* left) except NULL:
+    if (<int*>left)[0] == 0:
+        raise KeyError("refused")
+    (<int*>left)[0] -= 1
+    return _init(mem, n, NULL)
+
+
+cdef int _count_deleted(Pool mem, void* state, void* extra) except -1:
+    global deleted
+    deleted += 1
+    return _delete(mem, state, extra)
+
+
+def initialize(int limit):
+    """How many states are deleted of a beam that could make so many."""
+    global deleted
+    cdef Beam beam = Beam(3, 2)
+    deleted = 0
+    try:
+        beam.initialize(_init_some, _count_deleted, 3, &limit)
+    except KeyError:
+        beam = None
+    return deleted
+
+
 cdef int _step(void* dest, void* src, class_t clas, void* refuse) except -1:
     if refuse != NULL:
         raise KeyError("refused")

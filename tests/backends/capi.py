@@ -47,8 +47,8 @@ def py_function(address: int, result: Any, *args: Any) -> Any:
 
 
 def field(obj: Any, offset: int, ctype: Any) -> Any:
-    """The value of a C field of an extension object."""
-    return ctype.from_address(id(obj) + offset).value
+    """The value of a C field of an extension object; the offset is that where an object itself takes 16 bytes."""
+    return ctype.from_address(id(obj) + object.__basicsize__ - 16 + offset).value
 
 
 def address(array: numpy.ndarray) -> int:
