@@ -93,7 +93,7 @@ def forward(model: Model[Ints1d, OutT], ids: Ints1d, is_train: bool) -> Tuple[Ou
     ops = model.ops
     E: Any = model.get_param("E")
     ids = as_ids("Embed", ops, ids)
-    Y: Any = ops.embed(E, ids)
+    Y: Any = ops.embed(E, ids if len(ids) else ids.reshape((-1,)))  # (of no rows one does not know the column)
     mask: Any = None
     rate = model.attrs.get("dropout_rate") if is_train else None
     if rate:
