@@ -140,7 +140,9 @@ def test_half_weights_give_the_bits_of_widened_ones(level, N, I):  # noqa: E741
 def test_every_half_is_widened_exactly(level):
     halves = numpy.arange(2**16, dtype="uint16").view("float16").reshape((-1, 64))
     rows = numpy.arange(len(halves), dtype="int32").reshape((-1, 1))
-    numpy.testing.assert_array_equal(NumpyOps().gather_add(halves, rows), halves.astype("float32"))
+    with numpy.errstate(invalid="ignore"):  # NumPy's cast of a signalling NaN on arm64
+        want = halves.astype("float32")
+    numpy.testing.assert_array_equal(NumpyOps().gather_add(halves, rows), want)
 
 
 @pytest.mark.parametrize("op", ["affine", "maxout"])

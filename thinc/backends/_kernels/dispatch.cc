@@ -54,6 +54,7 @@ bool cpuid_bit(unsigned leaf, unsigned subleaf, int reg, int bit) {
 }
 #endif
 
+#ifdef THINC_HAS_AVX2
 bool cpu_has_avx2() {  // with FMA and F16C
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_cpu_init();
@@ -68,7 +69,9 @@ bool cpu_has_avx2() {  // with FMA and F16C
   return false;
 #endif
 }
+#endif
 
+#ifdef THINC_HAS_AVX512
 bool cpu_has_avx512() {
 #if defined(__x86_64__) || defined(__i386__)
   return cpu_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -82,6 +85,7 @@ bool cpu_has_avx512() {
   return false;
 #endif
 }
+#endif
 
 #ifdef THINC_HAS_AVX2_VNNI
 bool cpu_has_avx2_vnni() { return cpu_has_avx2() && cpuid_bit(7, 1, 0, 4); }
