@@ -47,7 +47,7 @@ elif X86:
 INT8_FLAGS = {}
 if X86 and not MSVC:
     INT8_FLAGS.update(avx2_vnni=avx2 + ["-mavxvnni"], avx512_vnni=avx2 + avx512 + ["-mavx512vnni"])
-elif "arm64" in sysconfig.get_platform() or "aarch64" in sysconfig.get_platform():
+elif not MSVC and any(name in sysconfig.get_platform() for name in ("arm64", "aarch64")):
     INT8_FLAGS.update(dotprod=["-march=armv8.2-a+dotprod"])
 
 SANITIZE = os.environ.get("THINC_SANITIZE")  # "address,undefined": see `make sanitize`
@@ -66,10 +66,7 @@ def linked_blas():
     if os.environ.get("THINC_BLAS_PREFIX"):
         macros.append(("THINC_BLAS_PREFIX", os.environ["THINC_BLAS_PREFIX"]))
     if name == "accelerate" and not libs:
-        return {
-            "define_macros": macros + [("ACCELERATE_NEW_LAPACK", None)],
-            "extra_link_args": ["-framework", "Accelerate"],
-        }
+        return {"define_macros": macros, "extra_link_args": ["-framework", "Accelerate"]}
     flags, words = (shlex.split(cflags), shlex.split(libs)) if libs else pkg_config(name)
     return {
         "define_macros": macros,
@@ -222,7 +219,7 @@ if __name__ == "__main__":
         ],
         # (said, so that an editable install is a path: type checkers do not run setuptools' finder of modules)
         package_dir={"": "."},
-        package_data={"": ["*.pxd", "*.pyx", "*.hh", "*.cc", "*.cu", "*.cfg", "*.pyi", "py.typed"]},
+        package_data={"": ["*.pxd", "*.pyx", "*.hh", "*.cu", "*.cfg", "*.pyi", "py.typed"]},
         ext_modules=cythonize(
             list(extensions()),
             compiler_directives={

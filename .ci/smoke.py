@@ -2,6 +2,7 @@
 command line trains on each kind of file by one command, and what it trained is used from the shell and from Python."""
 
 import json
+import platform
 import struct
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import numpy
+from thinc.backends._kernels.levels import built_levels
 
 import thinc
 from thinc.api import Adam, Maxout, Softmax, chain, get_current_ops
@@ -16,6 +18,13 @@ from thinc.api import Adam, Maxout, Softmax, chain, get_current_ops
 assert "site-packages" in thinc.__file__, thinc.__file__
 assert (Path(thinc.get_include()) / "gemm.hh").is_file(), thinc.get_include()
 assert get_current_ops().name == "numpy"
+
+# The kernels of every CPU level, those that this CPU lacks, too. MSVC has no flags for the products of bytes.
+if platform.machine() in ("x86_64", "AMD64"):
+    levels = {"base", "avx2", "avx512", *(() if sys.platform == "win32" else ("avx2_vnni", "avx512_vnni"))}
+else:
+    levels = {"base", "dotprod"}
+assert levels == set(built_levels()), built_levels()
 
 rng = numpy.random.RandomState(0)
 X = rng.normal(size=(512, 8)).astype("float32")

@@ -22,6 +22,11 @@ cdef const KernelTable* table() noexcept nogil:
 ISA_LEVELS = ("base", "dotprod", "avx2", "avx2_vnni", "avx512", "avx512_vnni")
 
 
+def built_levels():
+    """The levels that this build has, whether or not this CPU can run them."""
+    return tuple(isa for isa in ISA_LEVELS if isa_built(isa.encode()))
+
+
 def isa_levels():
     """The levels that this build has and this CPU can run, from the least to the most demanding."""
     return tuple(isa for isa in ISA_LEVELS if isa_supported(isa.encode()))
@@ -36,7 +41,7 @@ def use_isa(isa):
     """Switch every kernel of the process to a CPU level. ValueError if it is unknown or this CPU lacks it."""
     if not isinstance(isa, str) or isa not in ISA_LEVELS:
         raise ValueError(f"CPU level {isa!r} is unknown. Levels: {', '.join(ISA_LEVELS)}")
-    if not isa_built(isa.encode()):
+    if isa not in built_levels():
         raise ValueError(
             f"CPU level {isa!r} is not part of this build. Available here: {', '.join(isa_levels())}"
         )
