@@ -281,6 +281,14 @@ def test_info(capsys):
 
 
 def test_the_second_interrupt_stops_at_once():
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)  # as it is where the tests run in the background
+    try:
+        second_interrupt()
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+
+
+def second_interrupt():
     with StopFlag() as stop:
         assert not stop.requested
         signal.raise_signal(signal.SIGINT)
