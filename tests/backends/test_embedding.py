@@ -5,6 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from thinc.api import SparseLinear
+
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 DTYPES = ["float32", "float64"]
 M32, M64 = 2**32 - 1, 2**64 - 1
@@ -226,3 +228,13 @@ def test_sparse_linear_refuses(ops):
     for lengths in ([1], [3], [-1, 3]):
         with pytest.raises(ValueError):
             ops.sparse_linear(ids([1, 2]), values, ints(lengths), W, b, 1, 16, True)
+
+
+@pytest.mark.parametrize("dtypes", ["Qfi", "qfi", "Ldl", "fff", "IBh", "ddd"])
+def test_sparse_linear_predicts_what_it_trains_on(dtypes):
+    """A prediction converts less than a step does, and takes the same."""
+    model = SparseLinear(3, length=8).initialize()
+    model.set_param("W", numpy.arange(24, dtype="f"))
+    X = tuple(numpy.array(part, dtype) for part, dtype in zip(([5, 7, 5], [1, 2, 1], [2, 1]), dtypes))
+    Y, _ = model.begin_update(X)
+    assert numpy.array_equal(model.predict(X), Y) and Y.any()

@@ -86,3 +86,12 @@ def test_unpad_outlives_what_it_views():
     views = NumpyOps().unpad(numpy.ones((2, 1000, 100), "f"), [1000, 3])
     gc.collect()
     assert views[0].sum() == 100_000
+
+
+@pytest.mark.parametrize("cls", [Ops, NumpyOps])
+@pytest.mark.parametrize(
+    "lengths, error", [([-1, 2], ValueError), ([1.5, 2], TypeError), (numpy.ones(2), TypeError), (None, TypeError)]
+)
+def test_unpad_refuses_what_is_no_length(cls, lengths, error):
+    with pytest.raises(error, match="unpad: expected lengths"):
+        cls.unpad(NumpyOps(), numpy.ones((2, 3, 4), "f"), lengths)

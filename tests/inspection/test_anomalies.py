@@ -158,6 +158,12 @@ def test_blocks_without_a_model_end_in_any_order():
     assert vars(Model)["predict"] is method
 
 
+def test_what_is_no_model_is_refused():
+    with pytest.raises(TypeError, match="expected a Model, .* got int"):
+        with detect_anomaly(3):
+            pass
+
+
 def test_other_threads_are_not_watched():
     model = chain(spoiler("forward", numpy.nan), Linear(2, 2)).initialize()
     results = []

@@ -3,6 +3,7 @@
 Dimensions: B sequences, T steps, O width.
 """
 
+from operator import index
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Union, cast
 
 import numpy
@@ -124,7 +125,12 @@ class ListOps(ArrayOps):
         [(1, 1), (3, 1)]
         """
         rows: Any = padded
-        sizes = _int_list(lengths)
+        try:
+            sizes = list(map(index, lengths.tolist() if hasattr(lengths, "tolist") else lengths))
+        except TypeError:
+            raise TypeError(f"unpad: expected lengths to be integers, got {str(lengths)[:50]}") from None
+        if min(sizes, default=0) < 0:
+            raise ValueError(f"unpad: expected lengths of 0 or more, got {min(sizes)}")
         if len(sizes) > len(padded):
             raise IndexError(f"unpad: expected at most {len(padded)} lengths, one for each sequence, got {len(sizes)}")
         return cast(List2d, [X[:n] for X, n in zip(rows, sizes)])

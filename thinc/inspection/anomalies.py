@@ -164,6 +164,10 @@ def detect_anomaly(model: Optional[Model] = None) -> Iterator[None]:
         ...
     FloatingPointError: ...
     """
+    if not (model is None or isinstance(model, Model)):
+        raise TypeError(
+            f"detect_anomaly: expected a Model, or nothing to watch all of them, got {type(model).__name__}"
+        )
     tracer = _Tracer(stop=True)
     with all_observed(Model, tracer) if model is None else observed(model, tracer):
         yield

@@ -1,6 +1,6 @@
 """Dimensions: B examples, K features of all examples together, O classes (nO)."""
 
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple, cast
 
 from ..config import registry
 from ..model import Model
@@ -76,9 +76,9 @@ def forward(model: Model[InT, OutT], keys_values_lengths: InT, is_train: bool) -
     parts = keys_values_lengths
     if not isinstance(parts, (list, tuple)) or len(parts) != 3 or not all(map(is_xp_array, parts)):
         raise refusal("SparseLinear: expected three arrays, keys, values and lengths", parts)
-    features: Any = parts
-    if is_train:  # converted once, and not by the op of each direction
-        keys, values, lengths = parts
+    keys, values, lengths = features = cast(Any, parts)
+    # Converted once, and not by the op of each direction; a prediction has one direction, whose op reads all integers.
+    if is_train or keys.dtype.kind not in "iu" or lengths.dtype.kind not in "iu":
         features = (
             ops.as_contig(keys, dtype="uint64"),
             ops.as_contig(values, dtype=W.dtype),
