@@ -35,8 +35,8 @@ typedef void (*task_t)(const void* context, size_t part);
 #ifdef _WIN32
 typedef std::thread Thread;
 #else
-// std::thread takes the stack that the C library gives, 128 KiB by musl; kernels keep their blocks there, up to 216
-// KiB.
+// std::thread takes the stack that the C library gives, 128 KiB by musl; kernels keep their blocks there, as
+// gemm.hh says.
 class Thread {
  public:
   template <class Body>
