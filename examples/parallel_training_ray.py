@@ -100,11 +100,11 @@ class Worker:
 
 
 def main(n_workers=2, n_epochs=3, quorum=1):
-    """Train; the accuracy after each epoch."""
+    """Train; the accuracy before the first epoch and after each."""
     ray.init(num_cpus=n_workers, include_dashboard=False, ignore_reinit_error=True)  # it ends with this process
     workers = [Worker.remote(rank, n_workers) for rank in range(n_workers)]
     ray.get([worker.meet.remote(workers, quorum) for worker in workers])
-    scores = []
+    scores = [ray.get(workers[0].score.remote())]
     for epoch in range(n_epochs):
         dropped = ray.get([worker.train_epoch.remote(epoch) for worker in workers])
         scores.append(ray.get(workers[0].score.remote()))

@@ -327,4 +327,5 @@ def test_the_tutorial_runs(cluster, monkeypatch):
     assert sorted(page["runs"]) == [1, 2]
     one, two = ([w.tobytes() for w in weights_of(thinc.load(page["folder"] / name).model)] for name in ("1", "2"))
     assert one == two
-    assert page["scores"][-1] > 0.85 and page["scores"][-1] > page["scores"][0]
+    untrained, *_, last = page["scores"]  # which of two epochs is better is chance where gradients are dropped
+    assert untrained < 0.3 and last > 0.85
