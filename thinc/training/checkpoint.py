@@ -59,31 +59,33 @@ def load_checkpoint(
         state = srsly.msgpack_loads(parts["state"])
         progress = _progress(state["progress"])
         ids, name_and_state, python_state = _random_and_keys(state, model)
-        with _unchanged_if_it_fails(model, optimizer):
-            model.from_bytes(parts["model"])
+        with _unchanged_if_it_fails(optimizer):
             # Ids are counted anew in each process, so the optimizer's keys are matched by place in the tree.
             optimizer.from_bytes(parts["optimizer"], rename=lambda key: (ids[key[0]], key[1]))
             numpy.random.set_state(name_and_state)
             random.setstate(python_state)
+            model.from_bytes(parts["model"])  # all of it or nothing, and so the last
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as e:
         raise TrainingError(f"{path} is not a checkpoint of this model and optimizer: {e}") from e
     return progress
 
 
 @contextmanager
-def _unchanged_if_it_fails(model: Model, optimizer: Optimizer) -> Iterator[None]:
-    weights, numpy_state = model.to_bytes(), numpy.random.get_state()
-    settings = {name: getattr(optimizer, name) for name in Optimizer.__slots__ if hasattr(optimizer, name)}
+def _unchanged_if_it_fails(optimizer: Optimizer) -> Iterator[None]:
+    """And the states of the random numbers with it."""
+    states = numpy.random.get_state(), random.getstate()
+    names = [name for name in Optimizer.__slots__ if name != "__weakref__" and hasattr(optimizer, name)]
+    settings = {name: getattr(optimizer, name) for name in names}
     schedules = [(s, s.get_state()) for s in optimizer.schedules.values() if isinstance(s, Schedule)]
     try:
         yield
     except Exception:
-        model.from_bytes(weights)
         for name, value in settings.items():
             setattr(optimizer, name, value)
         for schedule, state in schedules:
             schedule.set_state(state)
-        numpy.random.set_state(numpy_state)
+        numpy.random.set_state(states[0])
+        random.setstate(states[1])
         raise
 
 
