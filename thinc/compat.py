@@ -14,19 +14,20 @@ imported has no tensors.
 import sys
 import warnings
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List
 
-from packaging.version import Version
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 cupy: Any
 cupyx: Any
 cublas: Any
-cupy_version: Version
+cupy_version: "Version"
 cupy_from_dlpack: Any
 has_cupy: bool
 has_cupy_gpu: bool
 torch: Any
-torch_version: Version
+torch_version: "Version"
 has_torch: bool
 has_torch_cuda_gpu: bool
 has_torch_gpu: bool
@@ -52,6 +53,8 @@ has_mxnet: bool = False
 
 
 def _find_cupy() -> Dict[str, Any]:
+    from packaging.version import Version
+
     try:
         import cupy
         import cupyx
@@ -91,6 +94,8 @@ torch_seed: Any = None
 
 
 def _find_torch() -> Dict[str, Any]:
+    from packaging.version import Version
+
     loaded = "torch" in sys.modules
     try:
         import torch

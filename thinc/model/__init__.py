@@ -39,7 +39,6 @@ from ._guards import Backprop, Replaced  # type: ignore[import-not-found]  # com
 from ._operators import InT, Operators, OutT, context_operators  # noqa: F401  (passed on)
 from ._serialize import deserialize_attr, serialize_attr
 from ._shapes import check_shape
-from ._summary import Summary, one_line, summarize
 from ._tree import (
     _ModelT,  # noqa: F401  (passed on)
     change_attr_values,
@@ -56,6 +55,7 @@ from ._tree import (
 if TYPE_CHECKING:
     from ..optimizers import Optimizer
     from ..shims.shim import Shim
+    from ._summary import Summary
 
 SelfT = TypeVar("SelfT", bound="Model")
 
@@ -662,12 +662,14 @@ class Model(Operators[InT, OutT]):
             contexts.extend(shim.use_params(params) for shim in node._shims)
         return Replaced(entries, contexts)
 
-    # -- Looking at it
+    # -- Looking at it. (What that takes is imported when somebody does: a service never may.)
 
     def __repr__(self) -> str:
+        from ._summary import one_line
+
         return one_line(self)
 
-    def summary(self, X: Optional[InT] = None) -> Summary:
+    def summary(self, X: Optional[InT] = None) -> "Summary":
         """The tree as a table: layers, widths, parameters, bytes.
 
         Given a batch X, also the shapes in and out, the time of a prediction and the FLOPs of each layer, with their
@@ -683,10 +685,12 @@ class Model(Operators[InT, OutT]):
         <BLANKLINE>
         3 layers, 26 parameters, 104 B
         """
+        from ._summary import summarize
+
         return summarize(self, X)
 
     def _repr_html_(self) -> str:
-        return summarize(self)._repr_html_()
+        return self.summary()._repr_html_()
 
     # -- The tree
 
