@@ -256,6 +256,24 @@ def test_nan_on_a_worker_ends_the_run_at_once_and_names_the_rank(cluster, tmp_pa
         distributed_train(path, workers=2, mode="sharded", storage=tmp_path / "run")
 
 
+def test_a_killed_controller_is_said(cluster, tmp_path):
+    """That which leads the workers has nobody who would start it again."""
+    path = make_config(tmp_path, N, **{"training.max_epochs": 10_000, "training.patience": 0})
+    run = tmp_path / "run"
+
+    def kill():
+        wait_for(lambda: checkpoints(run))
+        for folder in Path("/proc").glob("[0-9]*"):
+            if read(folder / "cmdline").startswith("ray::TrainController"):
+                os.kill(int(folder.name), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(TrainingError, match="Ray lost what led the workers: The actor died.* resume=True from"):
+        distributed_train(path, workers=1, storage=run)
+    killer.join()
+
+
 def test_a_wrong_model_is_not_tried_again(cluster, tmp_path):
     """The output is too narrow for the labels: the message comes from a worker, after one attempt."""
     path = make_config(tmp_path, N, **{"model.*.output.layer.nO": 2})

@@ -244,6 +244,9 @@ def _run(job: Dict[str, Any], workers: Workers, folder: Path, max_failures: int)
         except ray.train.TrainingFailedError as e:
             watch.look()
             raise TrainingError(watch.error or f"The workers failed {max_failures + 1} times, at last: {e}") from e
+        except ray.exceptions.RayError as e:  # what leads the workers, or all of Ray
+            what = str(e).partition("\n")[0]
+            raise TrainingError(f"Ray lost what led the workers: {what} Go on with resume=True from {folder}") from e
         watch.look()
     if watch.error:
         raise TrainingError(watch.error)
