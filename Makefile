@@ -95,7 +95,7 @@ fuzz: tools ## every reader against mutated files, SECONDS=60 for each
 
 wheel: build ## wheel and sdist in dist/; half a minute after a build
 	$(BIN)/python -m pip install -q build
-	$(BIN)/python -m build --wheel --sdist --no-isolation --outdir dist
+	$(BIN)/python -m build --quiet --wheel --sdist --no-isolation --outdir dist
 
 # The documentation site in build/docs; its cells run again where they changed.
 docs: build ## the site in build/docs, its cells run; 3 min, then seconds
