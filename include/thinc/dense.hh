@@ -77,8 +77,8 @@ struct MaxoutBlocks {
     dot.rows = min_size(dot.rows, room / dot_columns);
   }
 
-  void make(T* best, int32_t* which, const T* X, const Weight* W, const T* b, size_t rows, size_t I, size_t O,
-            size_t P) const {
+  void make(T* best, int32_t* which, const T* X, size_t ldx, const Weight* W, const T* b, size_t rows, size_t I,
+            size_t O, size_t P) const {
     alignas(64) T packed[dot.room], pieces[dot.room / 2];
     T bias[most_columns];
     int32_t ignored[most_columns];
@@ -97,8 +97,8 @@ struct MaxoutBlocks {
           const Finish<T> finish = {T(1), T(0), b ? bias : nullptr};
           size_t k = 0;
           do {
-            dot_block(pieces + g * stride, columns, packed, X + k, I, 1, pack, W + (o * P + p + g) * I + k, P * I, rows,
-                      columns, min_size(dot.k, I - k), dot.panel, finish.in_block(k));
+            dot_block(pieces + g * stride, columns, packed, X + k, ldx, 1, pack, W + (o * P + p + g) * I + k, P * I,
+                      rows, columns, min_size(dot.k, I - k), dot.panel, finish.in_block(k));
             pack = I > dot.k;  // one block of k stays packed
             k += dot.k;
           } while (k < I);
@@ -111,26 +111,26 @@ struct MaxoutBlocks {
 };
 
 // best (N, O) = the largest of the P pieces of X W.T + b, which (N, O) = its index, the first of equals. W (O, P, I),
-// b (O, P) or null. The bits of best are those of affine.
+// b (O, P) or null. Rows of X begin ldx apart, and may overlap. The bits of best are those of affine.
 template <class T, class Weight = T>
-void affine_maxout(void* best, int32_t* which, const void* X, const void* W, const void* b, size_t N, size_t I,
-                   size_t O, size_t P) {
+void affine_maxout(void* best, int32_t* which, const void* X, size_t ldx, const void* W, const void* b, size_t N,
+                   size_t I, size_t O, size_t P) {
   const MaxoutBlocks<T, Weight> blocks(N, I, P);
   for (size_t n = 0; n < N; n += blocks.dot.rows)
-    blocks.make(static_cast<T*>(best) + n * O, which + n * O, static_cast<const T*>(X) + n * I,
+    blocks.make(static_cast<T*>(best) + n * O, which + n * O, static_cast<const T*>(X) + n * ldx, ldx,
                 static_cast<const Weight*>(W), static_cast<const T*>(b), min_size(blocks.dot.rows, N - n), I, O, P);
 }
 
 // The same, and layer_norm of the best, a block of rows at a time. best and which may be null: a prediction drops them.
 template <class T, class Weight = T>
-void affine_maxout_layer_norm(void* Y_, void* best_, int32_t* which, void* mu, void* rstd, const void* X, const void* W,
-                              const void* b, const void* G, const void* beta, double eps, size_t N, size_t I, size_t O,
-                              size_t P) {
+void affine_maxout_layer_norm(void* Y_, void* best_, int32_t* which, void* mu, void* rstd, const void* X, size_t ldx,
+                              const void* W, const void* b, const void* G, const void* beta, double eps, size_t N,
+                              size_t I, size_t O, size_t P) {
   T *Y = static_cast<T*>(Y_), *best = best_ ? static_cast<T*>(best_) : Y;
   const MaxoutBlocks<T, Weight> blocks(N, I, P);
   for (size_t n = 0; n < N; n += blocks.dot.rows) {
     const size_t rows = min_size(blocks.dot.rows, N - n);
-    blocks.make(best + n * O, which ? which + n * O : which, static_cast<const T*>(X) + n * I,
+    blocks.make(best + n * O, which ? which + n * O : which, static_cast<const T*>(X) + n * ldx, ldx,
                 static_cast<const Weight*>(W), static_cast<const T*>(b), rows, I, O, P);
     layer_norm<T>(Y + n * O, static_cast<T*>(mu) + n, static_cast<T*>(rstd) + n, best + n * O, G, beta, eps, rows, O);
   }

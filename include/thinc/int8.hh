@@ -156,7 +156,7 @@ class Int8Block {
 
   size_t rows_at_once() const { return at_once; }
 
-  void pack(const float* X, size_t n_rows) {
+  void pack(const float* X, size_t ldx, size_t n_rows) {
     rows = n_rows;
     const size_t vectors = ceil_div(rows, groups);
     width = ceil_div(vectors, ceil_div(vectors, dot_vectors));
@@ -166,7 +166,7 @@ class Int8Block {
         int8_t* to = packed + v * groups * k_room + r * int8_chunk;
         const size_t row = v * groups + r;
         if (row < rows)
-          pack_row(to, step, X + row * k, row);
+          pack_row(to, step, X + row * ldx, row);
         else
           zero_row(to, step, row);
       }
@@ -310,7 +310,7 @@ class Int8Block {
  public:
   explicit Int8Block(size_t, size_t I) : k(I) {}
   size_t rows_at_once() const { return 1; }
-  void pack(const float* X, size_t) {
+  void pack(const float* X, size_t, size_t) {
     scale = scale_of(X, k);
     for (size_t i = 0; i < k; ++i) packed[i] = to_int8(X[i], scale.to);
   }
@@ -338,7 +338,7 @@ THINC_FN void int8_product(void* Y_, const void* X_, const void* W, const void* 
   Int8Block block(N, I);
   for (size_t n = 0, rows; n < N; n += rows) {
     rows = min_size(block.rows_at_once(), N - n);
-    block.pack(X + n * I, rows);
+    block.pack(X + n * I, I, rows);
     block.product(Y + n * O, O, static_cast<const int8_t*>(W), I + scale_bytes, static_cast<const float*>(b), add, O);
   }
 }
@@ -369,25 +369,25 @@ THINC_FN void int8_maxout(Int8Block& block, float* best, int32_t* which, const i
 }
 constexpr size_t most_int8_pieces = pack_bytes / 2 / sizeof(float) / 96;  // of the rows of a block at least one output
 
-void affine_maxout_int8(void* best, int32_t* which, const void* X, const void* W, const void* b, size_t N, size_t I,
-                        size_t O, size_t P) {
+void affine_maxout_int8(void* best, int32_t* which, const void* X, size_t ldx, const void* W, const void* b, size_t N,
+                        size_t I, size_t O, size_t P) {
   Int8Block block(N, I);
   for (size_t n = 0, rows; n < N; n += rows) {
     rows = min_size(block.rows_at_once(), N - n);
-    block.pack(static_cast<const float*>(X) + n * I, rows);
+    block.pack(static_cast<const float*>(X) + n * ldx, ldx, rows);
     int8_maxout(block, static_cast<float*>(best) + n * O, which + n * O, static_cast<const int8_t*>(W),
                 static_cast<const float*>(b), rows, I, O, P);
   }
 }
 
 void affine_maxout_layer_norm_int8(void* Y_, void* best_, int32_t* which, void* mu, void* rstd, const void* X,
-                                   const void* W, const void* b, const void* G, const void* beta, double eps, size_t N,
-                                   size_t I, size_t O, size_t P) {
+                                   size_t ldx, const void* W, const void* b, const void* G, const void* beta,
+                                   double eps, size_t N, size_t I, size_t O, size_t P) {
   float *Y = static_cast<float*>(Y_), *best = best_ ? static_cast<float*>(best_) : Y;
   Int8Block block(N, I);
   for (size_t n = 0, rows; n < N; n += rows) {
     rows = min_size(block.rows_at_once(), N - n);
-    block.pack(static_cast<const float*>(X) + n * I, rows);
+    block.pack(static_cast<const float*>(X) + n * ldx, ldx, rows);
     int8_maxout(block, best + n * O, which ? which + n * O : which, static_cast<const int8_t*>(W),
                 static_cast<const float*>(b), rows, I, O, P);
     layer_norm<float>(Y + n * O, static_cast<float*>(mu) + n, static_cast<float*>(rstd) + n, best + n * O, G, beta, eps,

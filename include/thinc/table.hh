@@ -23,11 +23,11 @@ typedef int64_t bad_t;  // index of the first bad item, or -1
   /* dense.hh, int8.hh */                                                                                              \
   ROW(void, affine, (void* Y, const void* X, const void* W, const void* b, size_t N, size_t I, size_t O))              \
   ROW(void, add_product, (void* Y, const void* X, const void* W, size_t N, size_t I, size_t O))                        \
-  ROW(void, affine_maxout, (void* best, int32_t* which, const void* X, const void* W, const void* b, size_t N,         \
-                            size_t I, size_t O, size_t P))                                                             \
+  ROW(void, affine_maxout, (void* best, int32_t* which, const void* X, size_t ldx, const void* W, const void* b,       \
+                            size_t N, size_t I, size_t O, size_t P))                                                   \
   ROW(void, affine_maxout_layer_norm, (void* Y, void* best, int32_t* which, void* mu, void* rstd, const void* X,       \
-                                       const void* W, const void* b, const void* G, const void* beta, double eps,      \
-                                       size_t N, size_t I, size_t O, size_t P))                                        \
+                                       size_t ldx, const void* W, const void* b, const void* G, const void* beta,      \
+                                       double eps, size_t N, size_t I, size_t O, size_t P))                            \
   /* embedding.hh */                                                                                                  \
   ROW(bad_t, gather_add, (void* Y, const void* table, const int32_t* indices, size_t T, size_t O, size_t B, size_t K)) \
   ROW(void, hash_embed, (void* Y, const void* E, const uint64_t* ids, uint32_t seed, size_t N, size_t O, size_t V))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from thinc.api import NumpyOps
 from thinc.backends._kernels import gemm, levels
+from thinc.backends._quantized import to_int8_rows
 
 product = NumpyOps().gemm
 TRANSPOSES = list(itertools.product([False, True], [False, True]))
@@ -341,6 +342,67 @@ def test_affine_maxout_layer_norm_of_what_does_not_fit():
             ops.affine_maxout_layer_norm(*args, 1e-8, True)
     empty = ops.affine_maxout_layer_norm(X[:0], W, b, G, G, 1e-8, True)
     assert [part.shape for part in empty] == [(0, 3)] * 3 + [(0,)] * 2
+
+
+def overlapping(flat, rows, columns, step):
+    """A matrix whose rows begin `step` numbers apart."""
+    strides = (step * flat.itemsize, flat.itemsize)
+    return numpy.lib.stride_tricks.as_strided(flat, (rows, columns), strides, writeable=False)
+
+
+def layouts(rng, rows, columns, dtype):
+    """Matrices whose rows are cut from wider ones, overlap, lie backwards, are one row or lie across."""
+    wide = normal(rng, (2 * rows, 2 * columns + 3), dtype)
+    yield from (wide[:rows, 2 : columns + 2], wide[:rows][::-1, :columns], wide[:rows, : 2 * columns : 2])
+    yield from (wide[::2, :columns], wide.T[: 2 * columns + 3, :rows][:columns].T, wide[:1, 1 : columns + 1])
+    yield from (overlapping(wide.ravel(), rows, columns, step) for step in (0, 1, columns // 3, columns - 1))
+    unaligned = numpy.zeros(wide.nbytes + 1, "u1")[1:].view(dtype).reshape(wide.shape)
+    unaligned[...] = wide
+    yield unaligned[:rows, :columns]
+    yield wide[:rows, :columns].astype(wide.dtype.newbyteorder())
+
+
+@pytest.mark.parametrize("weights", ["float32", "float64", "float16", "int8"])
+@pytest.mark.parametrize("N,I,O,P", [(7, 6, 3, 2), (131, 97, 30, 3), (3, 1030, 5, 5), (9, 1, 4, 2)])
+def test_affine_maxout_of_rows_that_lie_apart_or_overlap(isa, native, weights, N, I, O, P):  # noqa: E741
+    ops, rng = NumpyOps(), numpy.random.default_rng(10)
+    dtype = "float64" if weights == "float64" else "float32"
+    W = normal(rng, (O, P, I), dtype)
+    W = to_int8_rows(numpy, W) if weights == "int8" else W.astype(weights)
+    b, G, beta = normal(rng, (O, P), dtype), normal(rng, O, dtype), normal(rng, O, dtype)
+    for X in layouts(rng, N, I, dtype):
+        copy = numpy.array(X, dtype=dtype, order="C")
+        for got, expected in zip(ops.affine_maxout(X, W, b), ops.affine_maxout(copy, W, b)):
+            assert got.tobytes() == expected.tobytes(), X.strides
+        for is_train in (True, False):
+            made, expected = (ops.affine_maxout_layer_norm(x, W, b, G, beta, is_train=is_train) for x in (X, copy))
+            assert [numpy.array(part).tobytes() for part in made] == [numpy.array(part).tobytes() for part in expected]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("trans1,trans2", TRANSPOSES)
+def test_a_product_of_rows_that_lie_apart_or_overlap(engine, isa, dtype, trans1, trans2):
+    rng = numpy.random.default_rng(11)
+    for M, N, K in [(70, 33, 20), (20, 70, 385), (3, 4, 5), (1, 9, 6)]:
+        x_shape, y_shape = ((K, M) if trans1 else (M, K)), ((N, K) if trans2 else (K, N))
+        for x in layouts(rng, *x_shape, dtype):
+            for y in layouts(rng, *y_shape, dtype):
+                if x.shape == x_shape and y.shape == y_shape:
+                    Z = product(x, y, trans1=trans1, trans2=trans2)
+                    assert_product(Z, x, y, trans1, trans2)
+                    if engine == "native":
+                        copies = (x.astype(dtype).copy(), y.astype(dtype).copy())
+                        assert Z.tobytes() == product(*copies, trans1=trans1, trans2=trans2).tobytes()
+
+
+def test_out_is_not_written_where_rows_overlap(engine):
+    x, y = numpy.ones((3, 2), "f"), numpy.ones((2, 4), "f")
+    out = numpy.lib.stride_tricks.as_strided(numpy.zeros(8, "f"), (3, 4), (8, 4))
+    assert (product(x, y, out=out) == 2).all()
+    flat = numpy.arange(16, dtype="f")
+    windows = overlapping(flat, 4, 4, 2)
+    expected = product(windows.copy(), windows.copy())
+    assert (product(windows, windows, out=flat.reshape((4, 4))) == expected).all()
 
 
 def test_affine_maxout_takes_the_first_of_equals(isa):

@@ -65,11 +65,11 @@ void run(size_t N, size_t I, size_t O) {
     int32_t* which = block<int32_t>(N * O / 2);
     float* best = block<float>(N * O / 2);
     float *norm = block<float>(N * O / 2), *mu = block<float>(N), *rstd = block<float>(N);
-    affine_maxout_int8(best, which, X, W, b, N, I, O / 2, 2);
+    affine_maxout_int8(best, which, X, I, W, b, N, I, O / 2, 2);
     for (size_t i = 0; i < N * O / 2; ++i) want[i] = want[2 * i] >= want[2 * i + 1] ? want[2 * i] : want[2 * i + 1];
     compare("affine_maxout of int8", best, want, N * O / 2, N, I, O);
-    affine_maxout_layer_norm_int8(norm, nullptr, nullptr, mu, rstd, X, W, b, b, b, 1e-8, N, I, O / 2, 2);
-    affine_maxout_layer_norm<float, Half>(norm, best, which, mu, rstd, X, half, b, b, b, 1e-8, N, I, O / 2, 2);
+    affine_maxout_layer_norm_int8(norm, nullptr, nullptr, mu, rstd, X, I, W, b, b, b, 1e-8, N, I, O / 2, 2);
+    affine_maxout_layer_norm<float, Half>(norm, best, which, mu, rstd, X, I, half, b, b, b, 1e-8, N, I, O / 2, 2);
     free(which), free(best), free(norm), free(mu), free(rstd);
   }
   int32_t* indices = block<int32_t>(3 * N);

@@ -110,6 +110,16 @@ cdef const WeightKernels* kernels_of_pieces(object X, object W, object b, Sizes*
     return k if is_matrix(b, X, s.O, s.P) else NULL
 
 
+cdef np.ndarray with_rows(np.ndarray X, size_t* ld):
+    """X (N, I) as rows of adjacent elements, which begin ld elements apart and may overlap: itself or a copy."""
+    cdef engines.Matrix m
+    if engines.read_matrix(X, &m, True) and not m.trans:
+        ld[0] = m.ld
+        return X
+    ld[0] = dim(X, 1)
+    return contiguous(X)
+
+
 def affine_maxout(self, X, W, b):
     cdef Sizes s
     cdef const WeightKernels* k = kernels_of_pieces(X, W, b, &s)
@@ -117,14 +127,15 @@ def affine_maxout(self, X, W, b):
         self.use_blis and engines.is_native() and not replaced(self, &MAXOUT, ("gemm", "affine", "maxout"))
     ):
         return fallback(self, "affine_maxout", (X, W, b))
-    cdef np.ndarray X_ = contiguous(X)
+    cdef size_t ldx
+    cdef np.ndarray X_ = with_rows(X, &ldx)
     cdef np.ndarray W_ = contiguous(W)
     cdef np.ndarray b_ = contiguous(b)
     cdef np.ndarray best = empty2(typenum(X_), s.N, s.O)
     cdef np.ndarray which = empty2(np.NPY_INT32, s.N, s.O)
     if s.N and s.O:
         with nogil:
-            k.affine_maxout(data(best), <int32_t*>data(which), data(X_), data(W_), data(b_), s.N, s.I, s.O, s.P)
+            k.affine_maxout(data(best), <int32_t*>data(which), data(X_), ldx, data(W_), data(b_), s.N, s.I, s.O, s.P)
     return best, which
 
 
@@ -139,7 +150,8 @@ def affine_maxout_layer_norm(self, X, W, b, G, beta, double eps=1e-8, bint is_tr
         and not replaced(self, &NORMALIZED, ("gemm", "affine", "maxout", "affine_maxout", "layer_norm"))
     ):
         return fallback(self, "affine_maxout_layer_norm", (X, W, b, G, beta, eps, is_train))
-    cdef np.ndarray X_ = contiguous(X)
+    cdef size_t ldx
+    cdef np.ndarray X_ = with_rows(X, &ldx)
     cdef np.ndarray W_ = contiguous(W)
     cdef np.ndarray b_ = contiguous(b)
     cdef np.ndarray G_ = contiguous(G)
@@ -153,6 +165,6 @@ def affine_maxout_layer_norm(self, X, W, b, G, beta, double eps=1e-8, bint is_tr
     cdef int32_t* which_ = <int32_t*>data(which) if is_train else NULL
     if s.N:
         with nogil:
-            k.affine_maxout_layer_norm(data(Y), best_, which_, data(mu), data(rstd), data(X_), data(W_), data(b_),
-                                       data(G_), data(beta_), eps, s.N, s.I, s.O, s.P)
+            k.affine_maxout_layer_norm(data(Y), best_, which_, data(mu), data(rstd), data(X_), ldx, data(W_),
+                                       data(b_), data(G_), data(beta_), eps, s.N, s.I, s.O, s.P)
     return Y, best, which, mu, rstd

@@ -12,3 +12,13 @@ cdef void dgemm(bint transA, bint transB, int M, int N, int K, double alpha, con
 
 cdef bint is_native() noexcept nogil
 cdef np.ndarray product(np.ndarray x, np.ndarray y, np.ndarray out, bint trans1, bint trans2)
+
+
+cdef struct Matrix:
+    char* data
+    size_t ld  # elements between stored rows
+    bint trans  # stored the other way round
+    char* end
+
+
+cdef bint read_matrix(np.ndarray X, Matrix* m, bint may_overlap) noexcept

@@ -149,15 +149,9 @@ cdef void dgemm(bint transA, bint transB, int M, int N, int K, double alpha, con
 
 # ---- operands
 
-cdef struct Matrix:
-    char* data
-    size_t ld  # elements between stored rows
-    bint trans  # stored the other way round
-    char* end
-
-
-cdef bint read_matrix(np.ndarray X, Matrix* m) noexcept:
-    """How a BLAS sees X: rows of adjacent elements, or columns (then it is stored transposed). False: neither."""
+cdef bint read_matrix(np.ndarray X, Matrix* m, bint may_overlap) noexcept:
+    """How a BLAS sees X: rows of adjacent elements, or columns (then it is stored transposed). False: neither, or they
+    overlap and must not."""
     cdef np.npy_intp item = np.PyArray_ITEMSIZE(X)
     cdef np.npy_intp rows = np.PyArray_DIM(X, 0)
     cdef np.npy_intp columns = np.PyArray_DIM(X, 1)
@@ -172,14 +166,14 @@ cdef bint read_matrix(np.ndarray X, Matrix* m) noexcept:
         row_stride = columns * item
     if columns <= 1 or rows * columns == 0:
         column_stride = item
-    if column_stride == item and row_stride >= columns * item and row_stride % item == 0:
+    if column_stride == item and row_stride >= (item if may_overlap else columns * item) and row_stride % item == 0:
         m.ld = max(row_stride // item, 1)
-        m.end = m.data + rows * row_stride
+        m.end = m.data + (rows - 1) * row_stride + columns * item
         return True
-    if row_stride == item and column_stride >= rows * item and column_stride % item == 0:
+    if row_stride == item and column_stride >= (item if may_overlap else rows * item) and column_stride % item == 0:
         m.ld = column_stride // item
         m.trans = True
-        m.end = m.data + columns * column_stride
+        m.end = m.data + (columns - 1) * column_stride + rows * item
         return True
     return False
 
@@ -224,12 +218,12 @@ cdef np.ndarray product(np.ndarray x, np.ndarray y, np.ndarray out, bint trans1,
     cdef Matrix a
     cdef Matrix b
     cdef Matrix c
-    if not read_matrix(x, &a):
+    if not read_matrix(x, &a, is_native()):  # (a BLAS refuses rows that overlap)
         x = contiguous(x)
-        read_matrix(x, &a)
-    if not read_matrix(y, &b):
+        read_matrix(x, &a, False)
+    if not read_matrix(y, &b, is_native()):
         y = contiguous(y)
-        read_matrix(y, &b)
+        read_matrix(y, &b, False)
     if out is None:
         target = out = empty2(typenum(x), M, N)
         c.data = np.PyArray_BYTES(target)
@@ -245,7 +239,7 @@ cdef np.ndarray product(np.ndarray x, np.ndarray y, np.ndarray out, bint trans1,
             raise _wrong_out(out, x, M, N)
         # Not in place where the rows are scattered, or where an operand lies in the way.
         if (
-            not read_matrix(out, &c)
+            not read_matrix(out, &c, False)
             or c.trans
             or (c.data < a.end and a.data < c.end)
             or (c.data < b.end and b.data < c.end)

@@ -244,23 +244,24 @@ void add_product(void* Y, const void* X, const void* weights, size_t N, size_t I
 }
 
 template <class T, class W>
-void affine_maxout(void* best, int32_t* which, const void* X, const void* weights, const void* b, size_t N, size_t I,
-                   size_t O, size_t P) {
+void affine_maxout(void* best, int32_t* which, const void* X, size_t ldx, const void* weights, const void* b, size_t N,
+                   size_t I, size_t O, size_t P) {
   const WeightKernels& k = of<W>();
   share(N, grain_of_rows(I * O * P, FLOPS), [&](size_t begin, size_t end) {
-    k.affine_maxout(at<T>(best, begin * O), which + begin * O, at<T>(X, begin * I), weights, b, end - begin, I, O, P);
+    k.affine_maxout(at<T>(best, begin * O), which + begin * O, at<T>(X, begin * ldx), ldx, weights, b, end - begin, I,
+                    O, P);
   });
 }
 
 template <class T, class W>
-void affine_maxout_layer_norm(void* Y, void* best, int32_t* which, void* mu, void* rstd, const void* X,
+void affine_maxout_layer_norm(void* Y, void* best, int32_t* which, void* mu, void* rstd, const void* X, size_t ldx,
                               const void* weights, const void* b, const void* G, const void* beta, double eps, size_t N,
                               size_t I, size_t O, size_t P) {
   const WeightKernels& k = of<W>();
   share(N, grain_of_rows(I * O * P, FLOPS), [&](size_t begin, size_t end) {
     k.affine_maxout_layer_norm(at<T>(Y, begin * O), best ? at<T>(best, begin * O) : best,
                                which ? which + begin * O : which, at<T>(mu, begin), at<T>(rstd, begin),
-                               at<T>(X, begin * I), weights, b, G, beta, eps, end - begin, I, O, P);
+                               at<T>(X, begin * ldx), ldx, weights, b, G, beta, eps, end - begin, I, O, P);
   });
 }
 
