@@ -42,6 +42,8 @@ BAD = [
     ("sparse_linear", (IDS, KEYS[1], ints(1, 1), F.ravel(), F[0], 3, 4, False), ValueError, "sum to 2"),
     ("backprop_sparse_linear", (F.ravel(), F[0], F, *KEYS, 3, 4, False), ValueError, "(2, 3)"),
     ("seq2col", (F, -1), ValueError, "-1"),
+    ("windows", (F, -1), ValueError, "-1"),
+    ("windows", (F[0], 1), ValueError, "1"),
     ("backprop_seq2col", (F[0], 1), ValueError, "1"),
     ("backprop_seq2col", (F[:, :2], 1), ValueError, "2"),
     ("reduce_sum", (F, ints(1, 1)), (ValueError, IndexError), "2"),

@@ -45,6 +45,7 @@ def everything(dtype):
         "affine": ops.affine(X, W, dY[0]),
         "affine_maxout": ops.affine_maxout(X, Wp, bp),
         "affine_maxout_layer_norm": ops.affine_maxout_layer_norm(X, Wp, bp, Wp[:, 0, 0], bp[:, 0]),
+        "affine_maxout of windows": ops.affine_maxout(ops.windows(X[:, :60], 2), Wp[:, :, :300], bp),
         "layer_norm": ops.layer_norm(X, X[0], X[1]),
         "softmax": ops.softmax(X),
         "maxout": ops.maxout(X[:, :300].reshape((1537, 100, 3))),

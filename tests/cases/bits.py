@@ -184,7 +184,9 @@ ELSEWHERE: Dict[str, str] = {
     **dict.fromkeys(["scatter_add", "backprop_hash_embed", "backprop_sparse_linear"], _ADDS),
     **dict.fromkeys(["adam", "optimizer_step", "clip_gradient", "update_averages"], _WHOLE),
     **dict.fromkeys(["lstm_forward_training", "lstm_forward_inference", "backprop_lstm"], _ENGINE),
-    **dict.fromkeys(["reduce_first", "reduce_last", "backprop_reduce_first", "backprop_reduce_last"], "copies"),
+    **dict.fromkeys(
+        ["reduce_first", "reduce_last", "backprop_reduce_first", "backprop_reduce_last", "windows"], "copies"
+    ),
     **dict.fromkeys(["hash", "ngrams", "position_encode"], "integers, or of their own arguments alone"),
     **dict.fromkeys(["sechsq", "dsigmoid", "dtanh"], "has only the readable formula"),
     "sparse_linear": "sums over the features of its own document",

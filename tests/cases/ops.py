@@ -181,6 +181,8 @@ SEQUENCES: List[OpCase] = [
     OpCase("seq2col", args(normal(T, nI), const(2)), kwargs={"lengths": WITH_EMPTY}, exact=True, id="lengths"),
     OpCase("backprop_seq2col", args(normal(T, 3 * nI), const(1)), atol=4),
     OpCase("backprop_seq2col", args(normal(T, 5 * nI), const(2)), kwargs={"lengths": WITH_EMPTY}, atol=4, id="lengths"),
+    OpCase("windows", args(normal(T, nI), const(1)), exact=True),
+    OpCase("windows", args(normal(T, nI), const(T + 2)), exact=True, id="wider than all"),
     OpCase("softmax_sequences", args(normal(T, nO), const(WITH_EMPTY)), ulp=24),
     OpCase("backprop_softmax_sequences", args(normal(T, nO), positive(T, nO), const(WITH_EMPTY)), atol=16),
     OpCase("reduce_sum", args(normal(T, nO), const(WITH_EMPTY)), atol=8),

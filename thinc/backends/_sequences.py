@@ -73,6 +73,23 @@ class SequenceOps:
             dX[neighbours] += d_cols[rows, w]
         return dX
 
+    def windows(self, X: Floats2d, nW: int) -> Floats2d:
+        """seq2col of one sequence, to be read alone.  X (T, O) -> (T, O * (2 * nW + 1)).
+
+        Where the products of a backend read rows wherever they lie, it is as large as X, and read-only: its rows share
+        memory. Each begins O numbers after the one before it, in a copy of X with nW rows of zeros at each end.
+
+        nW: as in `seq2col`.
+
+        >>> ops = NumpyOps()
+        >>> Y = ops.windows(ops.asarray2f([[1], [2], [3]]), 1)
+        >>> Y, Y.strides
+        (array([[0., 1., 2.],
+               [1., 2., 3.],
+               [2., 3., 0.]], dtype=float32), (4, 4))
+        """
+        return self.seq2col(X, nW)
+
     # Softmax within sequences
 
     def softmax_sequences(self, Xs: Floats2d, lengths: Ints1d, *, inplace: bool = False, axis: int = -1) -> Floats2d:

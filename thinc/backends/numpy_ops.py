@@ -89,6 +89,7 @@ class NumpyOps(Ops):
 
     seq2col = sequences.seq2col
     backprop_seq2col = sequences.backprop_seq2col
+    windows = sequences.windows
     softmax_sequences = sequences.softmax_sequences
     backprop_softmax_sequences = sequences.backprop_softmax_sequences
     reduce_sum = sequences.reduce_sum

@@ -7,13 +7,17 @@ cimport numpy as np
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
+from . cimport gemm as engines
 from .levels cimport reduce_t
-from .wrapping cimport (Kernels, as_int32, bad_t, contiguous, data, dim, empty1, empty2, empty_like, fallback, ints, is_alike,
-                        kernels_for, ndim, typenum)
+from .wrapping cimport (Kernels, Seen, as_int32, bad_t, contiguous, data, dim, empty1, empty2, empty_like, fallback, ints, is_alike,
+                        kernels_for, ndim, replaced, typenum)
 
 np.import_array()
 
 cdef Py_ssize_t WIDEST_WINDOW = 1 << 20  # beyond it the readable formula runs out of memory
+# Who has no windows of its own, and none of the products that read rows wherever they lie.
+cdef Seen WINDOWS
+cdef tuple READERS = ("seq2col", "gemm", "affine", "affine_maxout", "affine_maxout_layer_norm")
 
 
 cdef inline size_t row_bytes(np.ndarray X) noexcept:
@@ -36,7 +40,7 @@ cdef np.npy_intp sum_of_lengths(np.ndarray lengths, int32_t least) noexcept:
 
 # ---- windows
 
-cdef np.ndarray windows(const Kernels* k, bint back, object given, Py_ssize_t nW, object lengths):
+cdef np.ndarray columns(const Kernels* k, bint back, object given, Py_ssize_t nW, object lengths):
     """seq2col of X (T, O), or backwards that of dY (T, O * (2 * nW + 1)); None if they are not covered."""
     if k is NULL or ndim(given) != 2 or not 0 <= nW <= WIDEST_WINDOW:
         return None
@@ -62,13 +66,37 @@ cdef np.ndarray windows(const Kernels* k, bint back, object given, Py_ssize_t nW
 
 
 def seq2col(self, seq, Py_ssize_t nW, *, lengths=None):
-    Y = windows(kernels_for(seq), False, seq, nW, lengths)
+    Y = columns(kernels_for(seq), False, seq, nW, lengths)
     return fallback(self, "seq2col", (seq, nW), {"lengths": lengths}) if Y is None else Y
 
 
 def backprop_seq2col(self, dY, Py_ssize_t nW, *, lengths=None):
-    dX = windows(kernels_for(dY), True, dY, nW, lengths)
+    dX = columns(kernels_for(dY), True, dY, nW, lengths)
     return fallback(self, "backprop_seq2col", (dY, nW), {"lengths": lengths}) if dX is None else dX
+
+
+def windows(self, X, Py_ssize_t nW):
+    if kernels_for(X) is NULL or ndim(X) != 2 or not (
+        0 <= nW <= WIDEST_WINDOW and self.use_blis and engines.is_native() and not replaced(self, &WINDOWS, READERS)
+    ):
+        return fallback(self, "windows", (X, nW))
+    cdef np.ndarray X_ = contiguous(X)
+    cdef np.ndarray framed = empty2(typenum(X_), dim(X_, 0) + 2 * nW, dim(X_, 1))
+    cdef size_t row = row_bytes(X_)
+    cdef size_t T = dim(X_, 0)
+    cdef size_t W = nW
+    cdef char* target = <char*>data(framed)
+    with nogil:
+        memset(target, 0, W * row)
+        memcpy(target + W * row, data(X_), T * row)
+        memset(target + (W + T) * row, 0, W * row)
+    cdef np.npy_intp shape[2]
+    cdef np.npy_intp strides[2]
+    shape[0], shape[1] = T, dim(X_, 1) * (2 * nW + 1)
+    strides[0], strides[1] = row, np.PyArray_ITEMSIZE(X_)
+    cdef np.ndarray Y = np.PyArray_New(np.ndarray, 2, shape, typenum(X_), strides, target, 0, 0, None)  # read-only
+    np.set_array_base(Y, framed)
+    return Y
 
 
 # ---- softmax within sequences
