@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from ..api import Model
-from ..layers.chain import forward as chain_forward
-from ..layers.maxout import forward_normalized
+from ..layers.chain import IN_SERIES
 from ..layers.residual import forward as residual_forward
 from ..model._observe import Place, observed, places, shape_of
 
 Position = Tuple[int, ...]
-IN_SERIES = {chain_forward, forward_normalized}
 
 
 def to_dot(model: Model, X: Any = None) -> str:

@@ -1,11 +1,13 @@
-from typing import Any, Callable, List, Optional, Tuple, TypeVar, overload
+from typing import Any, Callable, List, Optional, Tuple, TypeVar, cast, overload
 
 from ..config import registry
 from ..model import Model, initializing
 from ..model._errors import note_layer
 from ..types import XY_YZ_OutT
-from ..util import get_width, validates
+from ..util import get_width, is_xp_array, validates
 from ._views import check_target, first_rows
+from .expand_window import READERS, expand_array
+from .expand_window import forward as expand_window_forward
 
 __all__ = ["chain", "chain_no_types", "forward", "init"]
 
@@ -82,22 +84,52 @@ def chain(layer1: Model[InT, MidT], layer2: Model[MidT, Any], *layers: Model[Any
     if layer1.has_dim("nI") is not False:
         dims["nI"] = layer1.maybe_get_dim("nI")
     name = ">>".join(layer.name for layer in all_layers)
-    return Model(name, forward, init=init, dims=dims, layers=all_layers)
+    func = forward_windows if _reads_windows(all_layers) else forward
+    return Model(name, func, init=init, dims=dims, layers=all_layers)
 
 
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
-    return _run(model, X, is_train) if is_train else _predict(model, X)
+    return _run(model._layers, X, is_train) if is_train else _predict(model._layers, X)
 
 
-def _run(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
+def forward_windows(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    """The same where an expand_window meets a Maxout, which reads the windows of one sequence where they lie."""
+    layers, array = model._layers, cast(Any, X)
+    if not (is_xp_array(X) and array.ndim == 2 and array.dtype.kind == "f" and _reads_windows(layers)):
+        return forward(model, X, is_train)
+    windows, backprop_windows = expand_array(layers[0], array, layers[0].ops.windows)
+    Y, backprop_rest = _run(layers[1:], windows, True) if is_train else _predict(layers[1:], windows)
+    return Y, lambda dY: backprop_windows(backprop_rest(dY))
+
+
+# Forward functions that run their layers one after the other.
+IN_SERIES: List[Callable] = [forward, forward_windows]
+
+
+def _reads_windows(layers: List[Model]) -> bool:
+    """Whether an expand_window comes first, and then a layer that reads its windows, or what begins with one."""
+    if len(layers) < 2 or layers[0]._func is not expand_window_forward:
+        return False
+    layer = layers[1]
+    while layer._layers and forward_of(layer) in IN_SERIES:
+        layer = layer._layers[0]
+    return forward_of(layer) in READERS
+
+
+def forward_of(layer: Model) -> Callable:
+    """The forward function; of a quantized layer that which it was made of."""
+    return getattr(layer._func, "forward", layer._func)
+
+
+def _run(layers: List[Model], X: Any, is_train: bool) -> Tuple[Any, Callable]:
     Y: Any = X
     callbacks = []
-    for layer in model._layers:
+    for layer in layers:
         Y, callback = layer(Y, is_train)
         callbacks.append(callback)
 
-    def backprop(dY: OutT) -> InT:
-        dX: Any = dY
+    def backprop(dY: Any) -> Any:
+        dX = dY
         for callback in reversed(callbacks):
             dX = callback(dX)
         return dX
@@ -105,17 +137,17 @@ def _run(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callabl
     return Y, backprop
 
 
-def _predict(model: Model[InT, OutT], X: InT) -> Tuple[OutT, Callable]:
+def _predict(layers: List[Model], X: Any) -> Tuple[Any, Callable]:
     """Keep no callbacks: what lies between two layers is freed once it is used.
 
     Whoever wants the gradient of a prediction pays for it with a second forward pass.
     """
     Y: Any = X
-    for layer in model._layers:
+    for layer in layers:
         Y = layer.predict(Y)
 
-    def backprop(dY: OutT) -> InT:
-        return _run(model, X, False)[1](dY)
+    def backprop(dY: Any) -> Any:
+        return _run(layers, X, False)[1](dY)
 
     return Y, backprop
 
@@ -163,7 +195,7 @@ def _init_and_predict(model: Model[InT, OutT], X: Optional[InT], Y: Optional[Out
 
 def _initialize_and_predict(layer: Model, X: Any, Y: Any) -> Any:
     """What a layer makes of X once it is initialized. A chain need not be asked again, and all that lies in it."""
-    if X is not None and layer.init is init and layer._func is forward and not validates():
+    if X is not None and layer.init is init and layer._func in (forward, forward_windows) and not validates():
         try:
             return _init_and_predict(layer, X, Y)
         except Exception as error:

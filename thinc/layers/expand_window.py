@@ -1,7 +1,7 @@
 """Dimensions: T rows, I in, W window size; out I * (2W + 1)."""
 
 from numbers import Integral
-from typing import Callable, Tuple, TypeVar, Union, cast
+from typing import Any, Callable, List, Tuple, TypeVar, Union, cast
 
 from ..config import registry
 from ..model import Model
@@ -13,6 +13,9 @@ __all__ = ["expand_window", "forward"]
 
 # Far beyond any use: a larger number is a mistake, and fills the memory with columns of zeros.
 MAX_WINDOW = 10_000
+
+# Forward functions that read the windows of `ops.windows`, and hand them to no other layer.
+READERS: List[Callable] = []
 
 InT = TypeVar("InT", Floats2d, Ragged)
 
@@ -40,16 +43,17 @@ def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callab
     if isinstance(X, Ragged):
         Y, backprop = _expand_ragged(model, X)
     elif is_xp_array(X):
-        Y, backprop = _expand_array(model, cast(Floats2d, X))
+        Y, backprop = expand_array(model, cast(Floats2d, X), model.ops.seq2col)
     else:
         raise refusal("expand_window: expected an array (T, I) or a Ragged", X)
     return cast(InT, Y), backprop
 
 
-def _expand_array(model: Model[InT, InT], X: Floats2d) -> Tuple[Union[Floats2d, Ragged], Callable]:
+def expand_array(model: Model, X: Floats2d, window: Callable) -> Tuple[Any, Callable]:
+    """The forward pass over one sequence, by `ops.seq2col` or `ops.windows`."""
     ops = model.ops
     nW = model.attrs["window_size"]
-    Y = ops.seq2col(ops.as_contig(X), nW)
+    Y = window(ops.as_contig(X), nW)
 
     def backprop(dY: Floats2d) -> Floats2d:
         return ops.backprop_seq2col(ops.as_contig(dY), nW)

@@ -11,8 +11,9 @@ from ..util import partial
 from . import layernorm
 from ._dense import with_extras
 from ._views import learn_dim, without_rows
-from .chain import chain
+from .chain import IN_SERIES, chain, forward_of
 from .chain import forward as chain_forward
+from .expand_window import READERS
 from .layernorm import LayerNorm
 
 __all__ = ["Maxout", "forward", "init"]
@@ -95,8 +96,7 @@ def make_backprop(model: Model[InT, OutT], X: InT, which: Ints2d) -> Callable:
 def forward_normalized(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     """The chain of a Maxout and its LayerNorm, in one op."""
     layers = model._layers
-    # (of a quantized layer that which it was made of)
-    if [getattr(layer._func, "forward", layer._func) for layer in layers] != [forward, layernorm.forward]:
+    if [forward_of(layer) for layer in layers] != [forward, layernorm.forward]:
         return chain_forward(model, X, is_train)  # somebody has put others there
     maxout, norm = layers
     ops = model.ops
@@ -115,6 +115,10 @@ def forward_normalized(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple
         return make_backprop(maxout, X, kept[1])(d_best)
 
     return Y, backprop
+
+
+READERS.append(forward)
+IN_SERIES.append(forward_normalized)
 
 
 def init(

@@ -7,10 +7,9 @@ import numpy
 from ...layers.add import forward as add_forward
 from ...layers.array_getitem import forward as array_getitem_forward
 from ...layers.bidirectional import forward as bidirectional_forward
-from ...layers.chain import forward as chain_forward
+from ...layers.chain import IN_SERIES
 from ...layers.concatenate import forward as concatenate_forward
 from ...layers.getitem import forward as getitem_forward
-from ...layers.maxout import forward_normalized as maxout_normalized_forward
 from ...layers.residual import forward as residual_forward
 from ...layers.resizable import forward as resizable_forward
 from ...layers.siamese import forward as siamese_forward
@@ -23,7 +22,7 @@ from ..graph import Layer, onnx_rule
 from ..values import PaddedSequences, Sequences, Tensor, Value, describe
 
 
-@onnx_rule(chain_forward, maxout_normalized_forward, row_wise=True)
+@onnx_rule(*IN_SERIES, row_wise=True)
 def chain(layer: Layer, X: Value) -> Value:
     for i in range(len(layer.model.layers)):
         X = layer.run(i, X)
