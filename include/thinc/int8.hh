@@ -158,6 +158,7 @@ class Int8Block {
 
   void pack(const float* X, size_t ldx, size_t n_rows) {
     rows = n_rows;
+    if (rows == 1) return pack_row(packed, int8_chunk, X, 0);
     const size_t vectors = ceil_div(rows, groups);
     width = ceil_div(vectors, ceil_div(vectors, dot_vectors));
     for (size_t v = 0; v < vectors; v += width) {
@@ -175,6 +176,7 @@ class Int8Block {
 
   // Y (rows, columns), rows ldy apart, from W (columns, k), rows ldw apart; with `add`, Y += the product.
   void product(float* Y, size_t ldy, const int8_t* W, size_t ldw, const float* b, bool add, size_t columns) {
+    if (rows == 1) return product_of_one(Y, W, ldw, b, add, columns);
     const size_t vectors = ceil_div(rows, groups);
     for (size_t n = 0; n < columns; n += panel) {
       const size_t some = min_size(panel, columns - n);
@@ -196,6 +198,50 @@ class Int8Block {
   }
 
  private:
+  // One row, which lies as it is: whole vectors of it meet whole vectors of W, each of which is read once.
+  void product_of_one(float* y, const int8_t* W, size_t ldw, const float* b, bool add, size_t columns) {
+    for (size_t n = 0; n < columns; n += 4) {
+      const size_t present = min_size(4, columns - n);
+      const int8_t* row[4];
+      for (size_t h = 0; h < 4; ++h) row[h] = W + (n + min_size(h, present - 1)) * ldw;
+      Int32Vector sum[4] = {}, weights[4] = {};
+      size_t i = 0;
+      for (; i + THINC_VECTOR_BYTES <= k; i += THINC_VECTOR_BYTES) {
+        const Int32Vector x = load_bytes(packed + i);
+#pragma GCC unroll 4
+        for (size_t h = 0; h < 4; ++h) {
+          THINC_PREFETCH(row[h] + 4 * ldw + i, 0);  // rows are too short for the CPU to see where they lead
+          add_row(sum[h], weights[h], x, load_bytes(row[h] + i));
+        }
+      }
+      if (i < k) {
+        int8_t x[THINC_VECTOR_BYTES] = {};
+        memcpy(x, packed + i, k - i);
+        for (size_t h = 0; h < 4; ++h) {
+          int8_t w[THINC_VECTOR_BYTES] = {};
+          memcpy(w, row[h] + i, k - i);
+          add_row(sum[h], weights[h], load_bytes(x), load_bytes(w));
+        }
+      }
+      for (size_t h = 0; h < 4; ++h) sum[h] = sum[h] - int8_offset * weights[h];
+      const Int32Vector folded = fold_sums(sum);
+      for (size_t h = 0; h < present; ++h) {
+        int32_t total = 0;
+        for (size_t g = 0; g < groups; ++g) total += folded[4 * g + h];
+        const float value = rounded(float(total) * rounded(row_scales[0] * read_scale(row[h], k)));
+        float* to = y + n + h;
+        *to = add ? *to + value : b ? value + b[n + h] : value;
+      }
+    }
+  }
+
+  // sum += x w, weights += w
+  static THINC_FN void add_row(Int32Vector& sum, Int32Vector& weights, Int32Vector x, Int32Vector w) {
+    typedef int8_t Bytes __attribute__((vector_size(THINC_VECTOR_BYTES)));
+    sum = add_products(sum, x, w);
+    if (int8_offset != 0) weights = add_products(weights, (Int32Vector)(Bytes{} + int8_t(1)), w);
+  }
+
   void zero_row(int8_t* to, size_t step, size_t row) {
     for (size_t i = 0; i < 4; ++i) row_scales[4 * row + i] = 0;
     for (size_t i = 0; i < k_room; i += int8_chunk, to += step) memset(to, 0, int8_chunk);
