@@ -4,7 +4,8 @@
 
 Each side runs in a process and an environment of its own (kept in build/benchmarks); for every case the sides take
 turns, and the best of the rounds counts: CPU time of one thread. Only ratios mean anything, and only within one run.
---docs writes docs/performance.md and its figures; THINC_ISA chooses the CPU level of this package.
+One of the sides is the floor: what this CPU takes for the least work of a case. --docs keeps the figures of this
+machine in benchmarks/results and writes docs/performance.md from all that are there; THINC_ISA chooses the CPU level.
 """
 
 import argparse
@@ -44,21 +45,22 @@ class Side:
             return sys.executable
         names = [package.split("==")[0] for package in self.packages]
         folder = ENVIRONMENTS / "-".join([*names, self.blis]).rstrip("-")
-        python = folder / "bin" / "python"
-        if not python.is_file():
+        python, ready = folder / "bin" / "python", folder / "ready"
+        if not ready.is_file():  # (an installation may have been interrupted)
             print(f"installing {', '.join(self.packages)}", file=sys.stderr)
-            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
             pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
             env = dict(os.environ)
             if self.blis:
                 env["BLIS_ARCH"] = self.blis
                 pip += ["--no-cache-dir", "--no-binary", "blis"]
             subprocess.run([*pip, *self.packages], check=True, env=env)
+            ready.touch()
         return str(python)
 
     def start(self) -> None:
         threads = ("OMP", "OPENBLAS", "MKL")
-        env = {**os.environ, **{f"{name}_NUM_THREADS": "1" for name in threads}}
+        env = {**os.environ, **{f"{name}_NUM_THREADS": "1" for name in threads}, "THINC_BENCH_LEVEL": report.level()}
         env.update(self.env)
         self.process = subprocess.Popen(
             [self.interpreter(), str(HERE / "worker.py"), self.module],
@@ -97,6 +99,7 @@ SIDES = [
     Side("reference, NumPy's BLAS", "thinc", REFERENCE, THINC_BENCH_BLIS="0"),
     Side("PyTorch", "torch", ["torch==2.13.0", "numpy"]),
     Side("ONNX Runtime", "onnx", ["onnxruntime==1.32.0", "onnx==1.23.2"]),
+    Side("floor", "floor", None),
 ]
 
 
@@ -125,7 +128,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer cases and rounds")
     parser.add_argument("--only", default="", help="cases whose group or name has this")
     parser.add_argument("--json", type=Path, help="write the seconds there")
-    parser.add_argument("--docs", action="store_true", help="write docs/performance.md")
+    parser.add_argument("--docs", action="store_true", help="keep the figures and write docs/performance.md")
     args = parser.parse_args()
     cases = [
         case
@@ -140,12 +143,12 @@ def main() -> None:
         "reference": SIDES[1].import_seconds("import thinc.api"),
         "PyTorch": SIDES[4].import_seconds("import torch"),
     }
-    summary = report.summary(best, imports)
-    print("\n" + summary)
+    result = report.Result.of(best, imports)
+    print("\n" + report.summary(result))
     if args.json:
-        args.json.write_text(json.dumps({"seconds": best, "imports": imports}, indent=1))
+        result.save(args.json)
     if args.docs:
-        report.write_docs(ROOT / "docs", best, summary)
+        report.write_docs(result)
 
 
 if __name__ == "__main__":

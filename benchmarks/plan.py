@@ -87,7 +87,7 @@ CASES: List[Case] = [
     *_cases("losses", "l2_distance", (1024, 96)),
     *_cases("losses", "cosine_distance", (1024, 96)),
     *[
-        Case(f"tagger {kind}, {docs} documents", f"tagger_{kind}", (docs,), docs < 256)
+        Case(f"tagger {kind}", f"tagger_{kind}", (docs,), docs < 256)
         for kind in ("predict", "train")
         for docs in (1, 32, 256)
     ],
@@ -109,27 +109,24 @@ CASES: List[Case] = [
 
 BY_NAME: Dict[str, Case] = {case.name: case for case in CASES}
 
-# (reference / ours, PyTorch / ours, ONNX Runtime / ours) that the project aims at.
-GOALS: Dict[str, Tuple[Any, Any, Any]] = {
-    FORWARD: (3.2, 1.1, None),
-    FEW_ROWS: (7, 2, None),
-    BACKWARD: (3.2, 1.1, None),
-    "activations": (9, 1.5, None),
-    "layer norm, maxout, dropout": (6, 3, None),
-    "reductions": (2.2, 3, None),
-    "windows and padding": (2.5, 2, None),
-    "embeddings and hashing": (4, 2, None),
-    "optimizer step": (4.5, 1.5, None),
-    "LSTM": (4.5, 1.1, None),
-    "losses": (8, 2, None),
-    "tagger predict, 1 documents": (5, 2, None),
-    "tagger predict, 32 documents": (4.5, 1.6, None),
-    "tagger predict, 256 documents": (4, 1.5, None),
-    "tagger train, 1 documents": (4.5, 1.8, None),
-    "tagger train, 32 documents": (3.8, 1.5, None),
-    "tagger train, 256 documents": (3.5, 1.4, None),
-    "perceptron, batch 1": (None, None, 1.1),
-    "perceptron, batch 64": (None, None, 0.95),
-    "perceptron in int8, batch 1": (None, None, 0.83),
-    "perceptron in int8, batch 64": (None, None, 0.83),
+# What others take, divided by what we take, that the project aims at: geometric means of a group. Those against the
+# published release depend on which kernel its blis takes, and so are no goals.
+GOALS: Dict[str, Dict[str, float]] = {
+    FORWARD: {"PyTorch": 1.15},
+    FEW_ROWS: {"PyTorch": 2.2},
+    BACKWARD: {"PyTorch": 1.05},
+    "activations": {"PyTorch": 3.5},
+    "layer norm, maxout, dropout": {"PyTorch": 8},
+    "reductions": {"PyTorch": 9},
+    "windows and padding": {"PyTorch": 4.5},
+    "embeddings and hashing": {"PyTorch": 4.3},
+    "optimizer step": {"PyTorch": 3.2},
+    "LSTM": {"PyTorch": 1.9},
+    "losses": {"PyTorch": 8.5},
+    "tagger predict": {"PyTorch": 2.4},
+    "tagger train": {"PyTorch": 1.9},
+    "perceptron, batch 1": {"ONNX Runtime": 1.1},
+    "perceptron, batch 64": {"ONNX Runtime": 1.0},
+    "perceptron in int8, batch 1": {"ONNX Runtime": 0.83},
+    "perceptron in int8, batch 64": {"ONNX Runtime": 0.83},
 }

@@ -1,17 +1,64 @@
-"""Ratios, geometric means, the table and the figures of docs/performance.md."""
+"""Ratios, geometric means, and docs/performance.md with its figures, from what machines have measured."""
 
 import datetime
+import json
 import math
 import platform
 import re
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from benchmarks import plan
 
-OTHERS = ("reference", "reference, generic blis", "reference, NumPy's BLAS", "PyTorch", "ONNX Runtime")
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"  # a file for each machine and level
+OTHERS = ("reference", "reference, generic blis", "reference, NumPy's BLAS", "PyTorch", "ONNX Runtime", "floor")
+SHORT = ("ref", "generic", "ref+BLAS", "PyTorch", "ORT", "floor")
 
-Seconds = Dict[str, Dict[str, float]]
+Seconds = Dict[str, Dict[str, float]]  # {case: {side: seconds}}
+
+
+class Result(NamedTuple):
+    """What one machine has measured at one CPU level."""
+
+    cpu: str
+    level: str
+    date: str
+    seconds: Seconds
+    imports: Dict[str, float]
+
+    @classmethod
+    def of(cls, seconds: Seconds, imports: Dict[str, float]) -> "Result":
+        return cls(cpu(), level(), f"{datetime.date.today():%B %Y}", seconds, imports)
+
+    @property
+    def name(self) -> str:
+        return re.sub(r"\W+", "-", f"{self.cpu} {self.level}".lower())
+
+    def save(self, path: Path) -> None:
+        rounded = {case: {side: float(f"{s:.4g}") for side, s in sides.items()} for case, sides in self.seconds.items()}
+        path.write_text(json.dumps(self._replace(seconds=rounded)._asdict(), indent=1) + "\n", encoding="utf8")
+
+
+def level() -> str:
+    """The CPU level in use."""
+    from thinc.backends._kernels import levels  # type: ignore
+
+    return str(levels.isa_name())
+
+
+def cpu() -> str:
+    """As the system calls it: the names of virtual machines say little without family and model."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+        fields = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, re.M))
+        return (
+            "{model name} (family {cpu family}, model {model})".format(**fields)
+            .replace("(R)", "")
+            .replace(" Processor", "")
+        )
+    except (OSError, KeyError):
+        return platform.processor() or platform.machine()
 
 
 def ratio(times: Dict[str, float], other: str) -> Optional[float]:
@@ -21,7 +68,7 @@ def ratio(times: Dict[str, float], other: str) -> Optional[float]:
     return times[other] / times["ours"]
 
 
-def work(case: plan.Case) -> Optional[float]:
+def operations(case: plan.Case) -> Optional[float]:
     """Floating-point operations of a product."""
     if case.kind not in ("gemm_forward", "gemm_backward"):
         return None
@@ -32,7 +79,7 @@ def work(case: plan.Case) -> Optional[float]:
 def line(case: plan.Case, times: Dict[str, float]) -> str:
     """A case as text: microseconds of ours, ratios of the others, GFLOP/s of products."""
     ratios = "".join(f"{_number(ratio(times, other)):>9}" for other in OTHERS)
-    flops = work(case)
+    flops = operations(case)
     rate = f"{flops / times['ours'] * 1e-9:9.0f} GFLOP/s" if flops else ""
     return f"{case.name:<40}{times['ours'] * 1e6:10.1f} us{ratios}{rate}"
 
@@ -45,10 +92,10 @@ def geometric_mean(values: List[float]) -> float:
     return math.exp(sum(map(math.log, values)) / len(values))
 
 
-def means(best: Seconds) -> Dict[str, Dict[str, float]]:
+def means(seconds: Seconds) -> Dict[str, Dict[str, float]]:
     """{group: {other: geometric mean of the ratios}}"""
     groups: Dict[str, Dict[str, List[float]]] = {}
-    for name, times in best.items():
+    for name, times in seconds.items():
         group = groups.setdefault(plan.BY_NAME[name].group, {})
         for other in OTHERS:
             value = ratio(times, other)
@@ -59,16 +106,19 @@ def means(best: Seconds) -> Dict[str, Dict[str, float]]:
     }
 
 
-def summary(best: Seconds, imports: Dict[str, float]) -> str:
+def _table(header: List[str], rows: List[List[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def summary(result: Result) -> str:
     """The means of the groups beside the goals, as a table in Markdown."""
-    rows = [f"| group | {' | '.join(OTHERS)} |", "| --- " * (len(OTHERS) + 1) + "|"]
-    for group, ratios in means(best).items():
-        of_reference, *goals = plan.GOALS.get(group, (None, None, None))
-        wanted = dict(zip(OTHERS, (of_reference, of_reference, None, *goals)))
-        cells = [_cell(ratios.get(other), wanted.get(other)) for other in OTHERS]
-        rows.append(f"| {group} | {' | '.join(cells)} |")
-    times = ", ".join(f"{name} {1000 * s:.0f} ms" for name, s in imports.items())
-    return "\n".join([*rows, "", f"Import, CPU time of the process: {times}."])
+    rows = []
+    for group, ratios in means(result.seconds).items():
+        goals = plan.GOALS.get(group, {})
+        rows.append([group, *(_cell(ratios.get(other), goals.get(other)) for other in OTHERS)])
+    times = ", ".join(f"{name} {1000 * s:.0f} ms" for name, s in result.imports.items())
+    return f"{_table(['group', *OTHERS], rows)}\n\nImport, CPU time of the process: {times}."
 
 
 def _cell(value: Optional[float], goal: Optional[float]) -> str:
@@ -77,86 +127,81 @@ def _cell(value: Optional[float], goal: Optional[float]) -> str:
     return f"{value:.2f}" + (f" (goal {goal})" if goal else "")
 
 
-def machine() -> str:
-    """The CPU, the level in use and the date."""
-    from thinc.backends._kernels import gemm, levels  # type: ignore
-
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-        fields = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, re.M))
-        cpu = "{model name} (family {cpu family}, model {model})".format(**fields)
-    except (OSError, KeyError):
-        cpu = platform.processor() or platform.machine()
-    today = datetime.date.today()
-    return f"{cpu}; level {levels.isa_name()}, gemm engine {gemm.engine_name()}, one thread; {today:%B %Y}"
-
-
-BEGIN, END = "<!-- figures: {} -->", "<!-- end: {} -->"
-
-
-def write_docs(docs: Path, best: Seconds, table: str) -> None:
-    """Replace the part of docs/performance.md for the CPU level in use, and its figure."""
-    from thinc.backends._kernels import levels  # type: ignore
-
-    level = levels.isa_name()
-    figure = docs / f"performance-{level}.svg"
-    figure.write_text(bars(means(best)))
-    cases = "\n".join(line(plan.BY_NAME[name], times) for name, times in best.items())
-    part = (
-        f"{machine()}.\n\n{table}\n\n![]({figure.name})\n\n"
-        f"<details><summary>All cases</summary>\n\n```\n{_header()}\n{cases}\n```\n\n</details>"
-    )
-    page = docs / "performance.md"
-    begin, end = BEGIN.format(level), END.format(level)
-    before, _, rest = page.read_text().partition(begin)
-    _, _, after = rest.partition(end)
-    page.write_text(f"{before}{begin}\n{part}\n{end}{after}")
+def side_by_side(results: List[Result]) -> str:
+    """A row for each group, and for each machine the library of the goal, the reference and the floor."""
+    names = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(results)]
+    legend = "\n".join(f"- {name}: {result.cpu}, {result.level}" for name, result in zip(names, results))
+    header = [
+        "group",
+        "against",
+        "goal",
+        *(cell for name in names for cell in (name, f"{name}, reference", f"{name}, floor")),
+    ]
+    all_means = [means(result.seconds) for result in results]
+    rows = []
+    for group in dict.fromkeys(case.group for case in plan.CASES):
+        (rival, goal), *_ = [*plan.GOALS.get(group, {}).items(), ("PyTorch", None)]
+        ratios = [groups.get(group, {}).get(other) for groups in all_means for other in (rival, "reference", "floor")]
+        if any(ratios):
+            there = any(ratios[::3])
+            rows.append([group, rival if there else "", str(goal or ""), *map(_number, ratios)])
+    return f"{legend}\n\n{_table(header, rows)}"
 
 
-def _header() -> str:
-    names = ("ref", "generic", "ref+BLAS", "PyTorch", "ORT")
-    return f"{'':<40}{'ours':>13}" + "".join(f"{name:>9}" for name in names)
+BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of the figures -->"
 
 
-def bars(groups: Dict[str, Dict[str, float]]) -> str:
-    """Horizontal bars of the ratios on a logarithmic axis, as SVG."""
-    colours = dict(zip(OTHERS, ("#4c72b0", "#8fa9d0", "#b9cae3", "#dd8452", "#55a868")))
-    left, width, bar, gap = 260, 420, 9, 8
-    top = max(value for ratios in groups.values() for value in ratios.values())
-    low, high = math.log(0.5), math.log(max(top, 2) * 1.1)
+def write_docs(result: Result) -> None:
+    """Keep the result, and write the figures of all machines into docs/performance.md."""
+    RESULTS.mkdir(exist_ok=True)
+    result.save(RESULTS / f"{result.name}.json")
+    results = [Result(**json.loads(path.read_text(encoding="utf8"))) for path in sorted(RESULTS.glob("*.json"))]
+    page = ROOT / "docs" / "performance.md"
+    before, _, rest = page.read_text(encoding="utf8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    parts = "\n\n".join(["## Side by side", side_by_side(results), *map(_part, results)])
+    page.write_text(f"{before}{BEGIN}\n{parts}\n{END}{after}", encoding="utf8")
 
-    def x(value: float) -> float:
-        return left + width * (math.log(max(value, 0.5)) - low) / (high - low)
 
-    y = 40
-    shapes = []
-    for group, ratios in groups.items():
-        middle = y + bar * len(ratios) / 2 + 4
-        shapes.append(f'<text x="{left - 8}" y="{middle:.0f}" text-anchor="end">{group}</text>')
-        for other in OTHERS:
-            if other in ratios:
-                end = x(ratios[other])
-                start = min(x(1), end)
-                shapes.append(
-                    f'<rect x="{start:.1f}" y="{y}" width="{abs(end - x(1)):.1f}" '
-                    f'height="{bar - 1}" fill="{colours[other]}"/>'
-                )
-                y += bar
-        y += gap
-    for tick in (0.5, 1, 2, 5, 10, 20, 50):
-        if math.log(tick) <= high:
-            shapes.append(
-                f'<line x1="{x(tick):.1f}" y1="34" x2="{x(tick):.1f}" y2="{y}" stroke="#999" '
-                f'stroke-width="{1.2 if tick == 1 else 0.4}"/>'
-                f'<text x="{x(tick):.1f}" y="30" text-anchor="middle">{tick}</text>'
-            )
-    legend = "".join(
-        f'<rect x="{8 + 140 * i}" y="6" width="9" height="9" fill="{colours[other]}"/>'
-        f'<text x="{21 + 140 * i}" y="14">{other}</text>'
-        for i, other in enumerate(OTHERS)
-    )
+def _part(result: Result) -> str:
+    figure = f"performance-{result.name}.svg"
+    plot(result, ROOT / "docs" / figure)
+    header = f"{'':<40}{'ours':>13}" + "".join(f"{name:>9}" for name in SHORT)
+    cases = "\n".join(line(plan.BY_NAME[name], times) for name, times in result.seconds.items())
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 20} {y + 8}" '
-        f'font-family="sans-serif" font-size="11">\n'
-        f"{legend}\n" + "\n".join(shapes) + "\n</svg>\n"
+        f"## {result.cpu}, {result.level}\n\nOne thread; {result.date}.\n\n{summary(result)}\n\n![]({figure})\n\n"
+        f"<details><summary>All cases</summary>\n\n```\n{header}\n{cases}\n```\n\n</details>"
     )
+
+
+def plot(result: Result, path: Path) -> None:
+    """The means as bars on a logarithmic axis: right of 1 the other takes longer, left of it the floor is."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    groups = means(result.seconds)
+    names = [group for group, ratios in groups.items() if set(ratios) - {"floor"}]
+    colours = dict(zip(OTHERS, ("#4c72b0", "#8fa9d0", "#b9cae3", "#dd8452", "#55a868", "#444444")))
+    height = 0.8 / len(OTHERS)
+    style: Any = {"svg.hashsalt": result.name, "svg.fonttype": "none", "font.size": 9}
+    with matplotlib.rc_context(style):
+        figure, axes = pyplot.subplots(figsize=(9, 0.6 * len(names) + 1), layout="constrained")
+        for i, other in enumerate(OTHERS):
+            there = [(y, groups[name][other]) for y, name in enumerate(names) if other in groups[name]]
+            if there:
+                ys, values = zip(*there)
+                places = [y + (i - len(OTHERS) / 2) * height for y in ys]
+                axes.barh(places, [v - 1 for v in values], height, left=1, color=colours[other], label=other)
+        axes.set_xscale("log")
+        ticks = [0.2, 0.5, 1, 2, 5, 10, 20]
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
+        axes.minorticks_off()
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+        axes.axvline(1, color="black", linewidth=0.8)
+        axes.set_xlabel("time of the other ÷ ours")
+        figure.legend(loc="outside lower center", ncols=len(OTHERS))
+        figure.savefig(path, metadata={"Date": None})
+        pyplot.close(figure)

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List
 
 import numpy
 from plan import READS
+from work import lengths_of
 
 import thinc.api
 from thinc.api import (
@@ -109,12 +110,6 @@ def maxout(rows: int, width: int, pieces: int) -> Run:
 def backprop_maxout(rows: int, width: int, pieces: int) -> Run:
     _, which = ops.maxout(normal(rows, width, pieces))
     return over_fresh(lambda dY: ops.backprop_maxout(dY, which, pieces), some(rows, width))
-
-
-def lengths_of(n: int, mean: int) -> numpy.ndarray:
-    """Lengths around the mean, of the same sum in every process."""
-    lengths = numpy.random.RandomState(1).randint(1, 2 * mean, size=n)
-    return lengths.astype("i")
 
 
 def _reduce(name: str) -> Callable[[int, int, int], Run]:

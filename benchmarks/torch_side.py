@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, List
 
 import numpy
 import torch
+import work
 from torch import nn
 from torch.nn import functional
 
@@ -111,7 +112,7 @@ def backprop_maxout(rows: int, width: int, pieces: int) -> Run:
 
 
 def lengths_of(n: int, mean: int) -> List[int]:
-    return numpy.random.RandomState(1).randint(1, 2 * mean, size=n).tolist()
+    return work.lengths_of(n, mean).tolist()
 
 
 def _bounds(n: int, mean: int) -> Any:

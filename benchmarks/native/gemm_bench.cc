@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "peak.hh"
 #include "thinc/gemm.hh"
 
 namespace {
@@ -22,28 +23,14 @@ double seconds() {
   return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
-// Twelve chains of multiply-adds in registers: enough for any latency. They start apart, or the compiler makes
-// one of all.
 template <class T>
 double peak() {
   double best = 0;
   for (int round = 0; round < 5; ++round) {
     const long steps = 5000000;
-    volatile T start = T(0.5);
-    const Vec<T> a = splat<T>(start), b = splat<T>(start);
-    Vec<T> sum[12];
-    for (int c = 0; c < 12; ++c) sum[c] = splat(T(c));
     const double before = seconds();
-    for (long i = 0; i < steps; ++i) {
-#pragma GCC unroll 12
-      for (int c = 0; c < 12; ++c) sum[c] = sum[c] * a + b;
-    }
+    multiply_adds<T>(steps);
     const double rate = 2.0 * 12 * lanes<T>() * steps / (seconds() - before) * 1e-9;
-    T values[lanes<T>()];
-    for (const Vec<T>& s : sum) {
-      store(values, s);
-      start = values[0];
-    }
     if (rate > best) best = rate;
   }
   return best;
