@@ -130,6 +130,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the seconds there")
     parser.add_argument("--docs", action="store_true", help="keep the figures and write docs/performance.md")
     args = parser.parse_args()
+    if args.docs and (args.quick or args.only):
+        parser.error("--docs keeps the figures of all cases, measured at length: without --quick and --only")
     cases = [
         case
         for case in plan.CASES
