@@ -103,6 +103,7 @@ import ray
 from ray import serve
 from service import app
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # (else ignored where a shell started us in the background)
 ray.init(num_cpus=2, include_dashboard=False)
 serve.start(http_options={"port": int(os.environ["THINC_PORT"])})
 serve.run(app)
