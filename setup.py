@@ -34,6 +34,10 @@ FLAGS = (
 # Wrappers are call overhead, not loops: -O2 builds faster and runs the same.
 WRAPPER_FLAGS = FLAGS if MSVC else ["-O2" if flag == "-O3" else flag for flag in FLAGS] + ["-Wno-cpp"]
 
+# Of the kernels alone. GCC takes the ends of a clipped argument for cases, of which a loop over vectors computes each.
+# (clang does not, and does not know the flag.)
+NO_CASES = ["-fno-thread-jumps"]
+
 # The CPU levels and what the compiler must be told for each. arm64 has NEON in its baseline.
 ISA_FLAGS = {"base": []}
 if X86 and MSVC:
@@ -150,6 +154,7 @@ class BuildKernels(build_ext):
             )
 
     def compile_kernels(self):
+        common = FLAGS + NO_CASES if not MSVC and self.knows(NO_CASES) else FLAGS
         int8 = {isa: flags for isa, flags in INT8_FLAGS.items() if self.knows(flags)}
         levels = [(f"THINC_HAS_{isa.upper()}", "1") for isa in (*ISA_FLAGS, *int8)]
         jobs = [(isa, f"{KERNELS}/kernels.cc", [("THINC_ISA", isa)], flags) for isa, flags in ISA_FLAGS.items()]
@@ -167,7 +172,7 @@ class BuildKernels(build_ext):
                     output_dir=output_dir,
                     macros=macros,
                     include_dirs=["include", KERNELS],
-                    extra_postargs=FLAGS + flags,
+                    extra_postargs=common + flags,
                 )
             objects.append(target)
         return objects

@@ -63,7 +63,7 @@ struct ClippedLinear {
 // sigmoid(x) = 1 / (1 + e^-x), its input clipped to +-20 so that no output is exactly 0 or 1 in float64.
 template <class T>
 THINC_FN T sigmoid_(T x) {
-  return T(1) / (T(1) + exp_(-clip_(x, T(-20), T(20))));
+  return T(1) / (T(1) + exp_within_80_(-clip_(x, T(-20), T(20))));
 }
 
 template <class T>
@@ -159,13 +159,13 @@ struct Gelu {
 };
 
 // gelu_approx(x) = x (1 + tanh(u)) / 2 = x / (1 + e^(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3), from the same paper.
-// Beyond +-25 the gate g = 1 / (1 + e^(-2u)) is 0 or 1 in both dtypes. gelu_approx' = g + x g (1 - g) 2u'.
+// Beyond +-9.5 the gate g = 1 / (1 + e^(-2u)) is 0 or 1 but for 1e-33. gelu_approx' = g + x g (1 - g) 2u'.
 template <class T>
 struct GeluApprox {
   static constexpr double a = 2 * 0.7978845608028654, b = 0.044715;  // 2 sqrt(2/pi)
-  static constexpr double far = 25;
+  static constexpr double far = 9.5;
   THINC_FN explicit GeluApprox(const double*) {}
-  THINC_FN static T rest(T x) { return exp_(T(-a) * (x + T(b) * x * x * x)); }  // e^(-2u)
+  THINC_FN static T rest(T x) { return exp_within_80_(T(-a) * (x + T(b) * x * x * x)); }  // e^(-2u)
   THINC_FN T forward(T x) const { return max_(x, T(-far)) / (T(1) + rest(clip_(x, T(-far), T(far)))); }
   THINC_FN T backward(T dy, T x, T) const {
     const T at = clip_(x, T(-far), T(far)), e = rest(at), g = T(1) / (T(1) + e);
@@ -179,17 +179,17 @@ struct GeluApprox {
 // Then mish' = n / (n + 2) + x 4 u (u + 1) / (n + 2)^2.  Above 20 the quotient is 1 in both dtypes.
 template <class T>
 struct Mish {
-  static constexpr double far = -1000;  // e^x is 0
+  static constexpr double far = -80;  // e^x is 0 but for 1e-35
   T threshold;
   THINC_FN explicit Mish(const double* p) : threshold(T(p[0])) {}
   THINC_FN T forward(T x) const {
-    T u = exp_(min_(x, T(20)));
+    T u = exp_within_80_(clip_(x, T(far), T(20)));
     T n = u * (u + T(2));
     T y = max_(x, T(far)) * (n / (n + T(2)));
     return x >= threshold ? x : y;
   }
   THINC_FN T backward(T dy, T x, T) const {
-    T u = exp_(min_(x, T(20)));
+    T u = exp_within_80_(clip_(x, T(far), T(20)));
     T n = u * (u + T(2));
     T q = T(1) / (n + T(2));
     T g = n * q + max_(x, T(far)) * (T(4) * u * (u + T(1)) * q * q);

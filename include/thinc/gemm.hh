@@ -32,13 +32,14 @@ THINC_BEGIN
 // Tiles, chosen by measurement: accumulators fill the registers that the operands leave free.
 #if THINC_VECTOR_REGISTERS == 32
 constexpr size_t dot_vectors = 3, dot_columns = 8;   // vectors of rows of A x rows of B
+constexpr size_t wide_vectors = 4;                   // so many at the end are one tile, of few columns
 constexpr size_t outer_rows = 8, outer_vectors = 3;  // rows of A x vectors along n
 #else
-constexpr size_t dot_vectors = 3, dot_columns = 4;
+constexpr size_t dot_vectors = 3, dot_columns = 4, wide_vectors = dot_vectors;
 constexpr size_t outer_rows = 4, outer_vectors = 3;
 #endif
 #if defined(__FMA__) || defined(__aarch64__)
-constexpr size_t dot_unroll = 4;  // chunks of k
+constexpr size_t dot_unroll = THINC_VECTOR_REGISTERS == 32 ? 4 : 2;  // chunks of k
 #else
 constexpr size_t dot_unroll = 1;  // the products need registers of their own
 #endif
@@ -200,11 +201,16 @@ THINC_TILE void dot_tile(T* C, size_t ldc, const T* packed, const T* B, size_t l
   }
 }
 
+// How many of the vectors left the next tile takes: even tiles, as few as there can be.
+THINC_FN size_t tile_width(size_t left) {
+  return left == wide_vectors ? left : ceil_div(left, ceil_div(left, dot_vectors));
+}
+
 template <class T, size_t V>
 void dot_rows(T* C, size_t ldc, const T* packed, const T* B, size_t ldb, size_t k, size_t rows, size_t columns,
               const Finish<T>& finish) {
-  constexpr size_t few = 4;                          // whole chunks of either type
-  constexpr size_t many = V == 1 ? 8 : dot_columns;  // sums that do not wait for each other
+  constexpr size_t few = 4;                                                  // whole chunks of either type
+  constexpr size_t many = V == 1 ? 8 : V > dot_vectors ? few : dot_columns;  // sums that do not wait for each other
   size_t n = 0;
   for (; n + many - few < columns; n += many)
     dot_tile<T, V, many>(C + n, ldc, packed, B + n * ldb, ldb, k, rows, min_size(many, columns - n),
@@ -282,12 +288,14 @@ void dot_block(T* C, size_t ldc, T* packed, const T* A, size_t row_stride, size_
     Ahead ahead(B_ + (n + columns) * ldb_, k, ldb_, sizeof(W) < sizeof(T) ? min_size(panel, N - n - columns) : 0,
                 ceil_div(vectors, dot_vectors));
     for (size_t v = 0, width; v < vectors; v += width) {
-      width = ceil_div(vectors - v, ceil_div(vectors - v, dot_vectors));  // even tiles of at most dot_vectors
+      width = tile_width(vectors - v);
       const size_t row = v * groups, rows = min_size(width * groups, M - row);
       if constexpr (sizeof(W) < sizeof(T)) ahead.fetch();
       T* a = packed + row * k_room;
       if (pack && n == 0) pack_chunks(a, A + row * row_stride, row_stride, k_stride, rows, k, width);
-      if (width == 3)
+      if (width == wide_vectors)
+        dot_rows<T, wide_vectors>(C + row * ldc + n, ldc, a, B, ldb, k, rows, columns, here);
+      else if (width == 3)
         dot_rows<T, 3>(C + row * ldc + n, ldc, a, B, ldb, k, rows, columns, here);
       else if (width == 2)
         dot_rows<T, 2>(C + row * ldc + n, ldc, a, B, ldb, k, rows, columns, here);
@@ -481,7 +489,7 @@ void outer_strip(T* C, size_t ldc, const T* packed, const T* B, size_t ldb, size
 template <class T>
 void outer_in_place(T* C, size_t ldc, T* packed, const T* A, size_t row_stride, size_t k_stride, const T* B, size_t ldb,
                     size_t M, size_t N, size_t k, Ahead (&ahead)[2], const Finish<T>& finish) {
-  constexpr size_t L = lanes<T>(), width = outer_vectors * L;
+  constexpr size_t L = lanes<T>();
   const size_t whole = rows_in_tiles(M);
   pack_rows<T, outer_rows>(packed, A, row_stride, k_stride, whole, k);
   if (M - whole == 1)
@@ -489,9 +497,15 @@ void outer_in_place(T* C, size_t ldc, T* packed, const T* A, size_t row_stride, 
   else
     pack_rows<T, few_rows>(packed + whole * k, A + whole * row_stride, row_stride, k_stride, M - whole, k);
   size_t n = 0;
-  for (; n + width <= N; n += width)
-    outer_strip<T, outer_vectors>(C + n, ldc, packed, B + n, ldb, M, k, 0, ahead, finish);
-  for (; n + L <= N; n += L) outer_strip<T, 1>(C + n, ldc, packed, B + n, ldb, M, k, 0, ahead, finish);
+  for (size_t left = N / L, width; left; left -= width, n += width * L) {
+    width = ceil_div(left, ceil_div(left, outer_vectors));
+    if (width == outer_vectors)
+      outer_strip<T, outer_vectors>(C + n, ldc, packed, B + n, ldb, M, k, 0, ahead, finish);
+    else if (width == 2)
+      outer_strip<T, 2>(C + n, ldc, packed, B + n, ldb, M, k, 0, ahead, finish);
+    else
+      outer_strip<T, 1>(C + n, ldc, packed, B + n, ldb, M, k, 0, ahead, finish);
+  }
   if (n < N)  // the last whole vector of B, of which only the new lanes count
     outer_strip<T, 1>(C + N - L, ldc, packed, B + N - L, ldb, M, k, L - (N - n), ahead, finish);
 }
@@ -542,9 +556,12 @@ void outer_product(T* C, size_t ldc, const T* A, size_t row_stride, size_t k_str
   const size_t k_block = outer_block(K);
   size_t k_step = k_block;
   bool in_panels = N < L;
-  // Packing pays where rows of B are far apart (each its own page, and many on the same cache lines) and met often.
-  // Only a block that is all of K may be too long for a panel; its first part leaves its sums in C.
-  if (!in_panels && ldb * sizeof(T) >= far_bytes && M >= 6 * R && (finish.beta == T(0) || K <= most_outer_k)) {
+  // Packing pays where rows of B are far apart (each its own page, and many on the same cache lines) or their vectors
+  // lie across cache lines, and are met often. Only a block that is all of K may be too long for a panel; its first
+  // part leaves its sums in C.
+  const bool across = (reinterpret_cast<uintptr_t>(B) | ldb * sizeof(T)) % sizeof(Vec<T>);
+  const size_t often = (ldb * sizeof(T) >= far_bytes ? 6 : across ? 24 : SIZE_MAX / R) * R;
+  if (!in_panels && M >= often && (finish.beta == T(0) || K <= most_outer_k)) {
     in_panels = true;
     if (k_block == K) k_step = even_piece(K, in_panel, 8);
   }

@@ -14,7 +14,7 @@ THINC_BEGIN
 
 template <class T>
 THINC_FN T lstm_logistic(T x) {
-  return T(1) / (T(1) + exp_(-x));
+  return T(1) / (T(1) + exp_within_80_(-clip_(x, T(-80), T(80))));
 }
 
 // Unit u of one row.

@@ -2,8 +2,35 @@
 #pragma once
 
 #include "sums.hh"
+#include "vectors.hh"
 
 THINC_BEGIN
+
+// Rows are summed four together: alone, a short row takes as long as its additions do one after the other.
+constexpr size_t rows_together = 4;
+
+// The sum of term(r, x) over the n numbers x of each row r; x is one of them or a vector.
+template <class T, class Term>
+THINC_FN void sum_together(T (&sums)[rows_together], const T* const (&X)[rows_together], size_t n, const Term& term) {
+  constexpr size_t L = lanes<T>();
+  if (n > terms_in_block) {
+    for (size_t r = 0; r < rows_together; ++r) sums[r] = sum_terms<T>(n, [&](size_t i) { return term(r, X[r][i]); });
+    return;
+  }
+  Vec<T> sum[rows_together];
+#pragma GCC unroll 4
+  for (size_t r = 0; r < rows_together; ++r) {
+    sum[r] = splat(T(0));
+    size_t i = 0;
+    for (; i + L <= n; i += L) sum[r] += term(r, load(X[r] + i));
+    if (i < n) {
+      T rest[L];
+      for (size_t h = 0; h < L; ++h) rest[h] = i + h < n ? term(r, X[r][i + h]) : T(0);
+      sum[r] += load(rest);
+    }
+  }
+  sum_lanes(sums, sum);
+}
 
 // Layer normalization: Y = (X - mu) rstd G + b per row, rstd = (population variance + eps)^(-1/2).
 // Ba, Kiros & Hinton 2016, https://arxiv.org/abs/1607.06450.  The variance is of the centred row: no cancellation.
@@ -14,16 +41,23 @@ void layer_norm(void* Y_, void* mu_, void* rstd_, const void* X_, const void* G_
   T* rstds = static_cast<T*>(rstd_);
   const T* G = static_cast<const T*>(G_);
   const T* b = static_cast<const T*>(b_);
-  for (size_t n = 0; n < N; ++n) {
-    const T* X = static_cast<const T*>(X_) + n * I;
-    T* Y = static_cast<T*>(Y_) + n * I;
-    const T mu = sum_terms<T>(I, [X](size_t i) { return X[i]; }) / T(I);
-    const T squares = sum_terms<T>(I, [X, mu](size_t i) { return (X[i] - mu) * (X[i] - mu); });
-    const T rstd = T(1) / sqrt_(squares / T(I) + T(eps));
-    mus[n] = mu;
-    rstds[n] = rstd;
+  for (size_t n = 0; n < N; n += rows_together) {
+    const size_t present = N - n < rows_together ? N - n : rows_together;
+    const T* X[rows_together];  // the last stands in for those that are missing: each is added up as in company
+    for (size_t r = 0; r < rows_together; ++r)
+      X[r] = static_cast<const T*>(X_) + (n + (r < present ? r : present - 1)) * I;
+    T mu[rows_together], rstd[rows_together];
+    sum_together(mu, X, I, [](size_t, auto x) { return x; });
+    for (T& m : mu) m /= T(I);
+    sum_together(rstd, X, I, [&mu](size_t r, auto x) { return (x - mu[r]) * (x - mu[r]); });
+    for (T& squares : rstd) squares = T(1) / sqrt_(squares / T(I) + T(eps));
+    for (size_t r = 0; r < present; ++r) {
+      const T* x = X[r];
+      T* Y = static_cast<T*>(Y_) + (n + r) * I;
+      const T m = mus[n + r] = mu[r], s = rstds[n + r] = rstd[r];
 #pragma omp simd
-    for (size_t i = 0; i < I; ++i) Y[i] = (X[i] - mu) * rstd * G[i] + b[i];
+      for (size_t i = 0; i < I; ++i) Y[i] = (x[i] - m) * s * G[i] + b[i];
+    }
   }
 }
 

@@ -53,6 +53,8 @@ THINC_FN float abs_(float x) { return fabsf(x); }
 THINC_FN double abs_(double x) { return fabs(x); }
 THINC_FN float sqrt_(float x) { return sqrtf(x); }
 THINC_FN double sqrt_(double x) { return sqrt(x); }
+THINC_FN float copysign_(float x, float sign) { return copysignf(x, sign); }
+THINC_FN double copysign_(double x, double sign) { return copysign(x, sign); }
 // The comparison is written so that a NaN in x survives and one in the bound does not appear.
 template <class T>
 THINC_FN T max_(T x, T bound) {
@@ -84,6 +86,10 @@ THINC_FN bool exceeds(T x, T best) {
 
 THINC_FN float exp_(float x) { return expf(x); }
 THINC_FN double exp_(double x) { return exp(x); }
+template <class T>
+THINC_FN T exp_within_80_(T x) {
+  return exp_(x);
+}
 THINC_FN float tanh_(float x) { return tanhf(x); }
 THINC_FN double tanh_(double x) { return tanh(x); }
 THINC_FN float erf_(float x) { return erff(x); }
@@ -146,47 +152,65 @@ THINC_FN double small_expm1_(double r) {
                        2.762070569712557e-07, 2.5100860168090098e-08);
 }
 
-// 2^n from t = magic + n, for n between the exponents of the smallest and the largest normal number.
+// e^x = 2^n e^r, |r| <= ln(2) / 2. What exponent_ gives has n in its low bits.
 template <class T>
-THINC_FN T power_of_two_(T t) {
+THINC_FN typename Constants<T>::bits exponent_(T x) {
+  const T t = x * T(1.4426950408889634) + Constants<T>::magic;
   typename Constants<T>::bits b;
   __builtin_memcpy(&b, &t, sizeof b);
+  return b;
+}
+
+// 2^n for n between the exponents of the smallest and the largest normal number.
+template <class T>
+THINC_FN T power_of_two_(typename Constants<T>::bits b) {
+  T t;
   b = (b << Constants<T>::mantissa) + Constants<T>::one;
   __builtin_memcpy(&t, &b, sizeof b);
   return t;
 }
 
-// e^x = 2^n e^r: the parts, with lowest <= x <= highest given as x + low, |low| small.  n is halved so that neither
-// power overflows.
+// r = x - n ln 2
 template <class T>
-struct ExpParts {
-  T small, scale1, scale2;
-  THINC_FN ExpParts(T x, T low) {
-    typedef Constants<T> C;
-    const T n = (x * T(1.4426950408889634) + C::magic) - C::magic;
-    small = small_expm1_((x - n * C::ln2_high) - n * C::ln2_low + low);
-    const T t1 = n * T(0.5) + C::magic;
-    scale1 = power_of_two_(t1);
-    scale2 = power_of_two_((n - (t1 - C::magic)) + C::magic);
-  }
-};
+THINC_FN T exp_rest_(T x, typename Constants<T>::bits b) {
+  typedef Constants<T> C;
+  T t;
+  __builtin_memcpy(&t, &b, sizeof b);
+  const T n = t - C::magic;
+  return (x - n * C::ln2_high) - n * C::ln2_low;
+}
+
+// 2^n (1 + small): n is halved so that neither power overflows.
+template <class T>
+THINC_FN T scaled_(T small, typename Constants<T>::bits b) {
+  const T half = power_of_two_<T>(b >> 1);
+  return (small * half + half) * power_of_two_<T>(b - (b >> 1));
+}
 
 // e^x within 1 ulp (2 among denormals).
 template <class T>
 THINC_FN T exp_(T x) {
-  const ExpParts<T> p(clip_(x, Constants<T>::lowest, Constants<T>::highest), T(0));
-  return (p.small * p.scale1 + p.scale1) * p.scale2;
+  x = clip_(x, Constants<T>::lowest, Constants<T>::highest);
+  const auto b = exponent_(x);
+  return scaled_(small_expm1_(exp_rest_(x, b)), b);
+}
+
+// The same for |x| <= 80.
+template <class T>
+THINC_FN T exp_within_80_(T x) {
+  const auto b = exponent_(x);
+  const T scale = power_of_two_<T>(b);
+  return small_expm1_(exp_rest_(x, b)) * scale + scale;
 }
 
 // tanh x = m / (m + 2), m = e^(2|x|) - 1, which cancels nowhere.  Within 3 ulp.
 template <class T>
 THINC_FN T tanh_(T x) {
-  const T a = min_(abs_(x), T(20));  // 1 - tanh(20) is below half an ulp of 1
-  const ExpParts<T> p(a + a, T(0));
-  const T scale = p.scale1 * p.scale2;
-  const T m = p.small * scale + (scale - T(1));
-  const T y = m / (m + T(2));
-  return x < T(0) ? -y : (x == T(0) ? x : y);
+  const T a = T(2) * min_(abs_(x), T(20));  // 1 - tanh(20) is below half an ulp of 1
+  const auto b = exponent_(a);
+  const T scale = power_of_two_<T>(b);
+  const T m = small_expm1_(exp_rest_(a, b)) * scale + (scale - T(1));
+  return copysign_(m / (m + T(2)), x);
 }
 
 // Q(t) with  1 - Phi(x) = e^(-x^2/2) t Q(t),  t = 4 / (4 + x),  x >= 0.  Relative error 2e-8 (float), 4e-17 (double).
@@ -212,8 +236,9 @@ THINC_FN T gauss_(T x) {
   __builtin_memcpy(&b, &top, sizeof b);
   b &= Constants<T>::upper_half;
   __builtin_memcpy(&top, &b, sizeof b);
-  const ExpParts<T> p(T(-0.5) * top * top, T(-0.5) * (x - top) * (x + top));
-  return (p.small * p.scale1 + p.scale1) * p.scale2;
+  const T high = T(-0.5) * top * top, low = T(-0.5) * (x - top) * (x + top);
+  const auto e = exponent_(high);
+  return scaled_(small_expm1_(exp_rest_(high, e) + low), e);
 }
 
 // 1 - Phi(x) for x >= 0, the upper tail of the normal distribution, given e^(-x^2/2).

@@ -261,6 +261,11 @@ THINC_FN Vec<T> operator+(Vec<T> a, Vec<T> b) {
   return a;
 }
 template <class T>
+THINC_FN Vec<T> operator-(Vec<T> a, T b) {
+  THINC_EACH a.x[i] -= b;
+  return a;
+}
+template <class T>
 THINC_FN Vec<T> operator*(Vec<T> a, Vec<T> b) {
   THINC_EACH a.x[i] *= b.x[i];
   return a;
@@ -305,6 +310,19 @@ THINC_FN Vec<double> fold(const Vec<double>* v) {
 }
 
 #endif
+
+// The sums of the lanes of four vectors.
+template <class T>
+THINC_FN void sum_lanes(T (&sums)[4], const Vec<T> (&v)[4]) {
+  constexpr size_t H = in_chunk<T>();
+  for (size_t r = 0; r < 4; r += H) {
+    T values[lanes<T>()];
+    store(values, fold(v + r));
+    Chunk<T> sum = load_chunk(values);
+    for (size_t g = 1; g < groups; ++g) sum += load_chunk(values + g * H);
+    store_chunk(sums + r, sum);
+  }
+}
 
 // ---- narrow numbers as vectors of floats, exactly
 

@@ -32,9 +32,9 @@ def test_padding_of_any_arrays(lengths, width, dtype, layout, round_to):
     elif layout == "other dtype":
         arrays[-1] = arrays[-1].astype("int16")
 
-    def run(function):
+    def run(function, *args, **settings):
         try:
-            return function()
+            return function(*args, **settings)
         except (ValueError, IndexError, TypeError) as error:
             return type(error)
 
@@ -44,9 +44,16 @@ def test_padding_of_any_arrays(lengths, width, dtype, layout, round_to):
         return one.dtype == other.dtype and numpy.array_equal(one, other)
 
     readable, fast = Ops(), NumpyOps()
-    assert same(run(lambda: fast.pad(arrays, round_to)), run(lambda: readable.pad(arrays, round_to)))
-    mine = run(lambda: fast.list2padded(iter(arrays)))
-    theirs = run(lambda: readable.list2padded(iter(arrays)))
+    assert same(run(fast.pad, arrays, round_to), run(readable.pad, arrays, round_to))
+    for pad in (0, round_to):
+        joined = run(fast.flatten, iter(arrays), pad=pad)
+        assert same(joined, run(readable.flatten, iter(arrays), pad=pad))
+        if not isinstance(joined, type):
+            for sizes in (lengths, lengths[::-1], [n + 2 for n in lengths]):  # (the last are too long)
+                mine, theirs = (ops.unflatten(joined, sizes, pad=pad) for ops in (fast, readable))
+                assert len(mine) == len(theirs) and all(map(same, mine, theirs))
+    mine = run(fast.list2padded, iter(arrays))
+    theirs = run(readable.list2padded, iter(arrays))
     if isinstance(theirs, type):
         assert mine is theirs
         return
@@ -57,7 +64,7 @@ def test_padding_of_any_arrays(lengths, width, dtype, layout, round_to):
 
 
 @pytest.mark.parametrize("kind", ["C", "strided", "reversed", "axes", "read-only", "unaligned", ">f4", "4-d"])
-def test_unpad_gives_views_like_slices(kind):
+def test_parts_are_views_like_slices(kind):
     whole = numpy.arange(240, dtype="f").reshape(4, 6, 10)
     X = {
         "C": whole,
@@ -78,20 +85,31 @@ def test_unpad_gives_views_like_slices(kind):
         for Y, like in zip(views, want):
             assert Y.dtype == like.dtype and Y.strides == like.strides and Y.flags == like.flags
             assert numpy.shares_memory(Y, X) or not Y.size
+        for pad in (0, 1):
+            for Y, like in zip(NumpyOps().unflatten(X, sizes, pad=pad), Ops().unflatten(X, sizes, pad=pad)):
+                assert (Y.tolist(), Y.dtype, Y.strides, Y.flags) == (
+                    like.tolist(),
+                    like.dtype,
+                    like.strides,
+                    like.flags,
+                )
+                assert numpy.shares_memory(Y, X) or not Y.size
     with pytest.raises(IndexError, match="at most"):
         NumpyOps().unpad(X, [1] * (len(X) + 1))
 
 
-def test_unpad_outlives_what_it_views():
+def test_views_outlive_what_they_view():
     views = NumpyOps().unpad(numpy.ones((2, 1000, 100), "f"), [1000, 3])
+    views += NumpyOps().unflatten(numpy.ones((1003, 100), "f"), [3, 1000])[1:]
     gc.collect()
-    assert views[0].sum() == 100_000
+    assert views[0].sum() == views[2].sum() == 100_000
 
 
 @pytest.mark.parametrize("cls", [Ops, NumpyOps])
 @pytest.mark.parametrize(
     "lengths, error", [([-1, 2], ValueError), ([1.5, 2], TypeError), (numpy.ones(2), TypeError), (None, TypeError)]
 )
-def test_unpad_refuses_what_is_no_length(cls, lengths, error):
-    with pytest.raises(error, match="unpad: expected lengths"):
-        cls.unpad(NumpyOps(), numpy.ones((2, 3, 4), "f"), lengths)
+def test_what_is_no_length_is_refused(cls, lengths, error):
+    for name in ("unpad", "unflatten"):
+        with pytest.raises(error, match=f"{name}: expected lengths"):
+            getattr(cls, name)(NumpyOps(), numpy.ones((2, 3, 4), "f"), lengths)

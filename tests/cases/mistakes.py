@@ -277,6 +277,15 @@ BATCHES: List[Mistake] = [
             ("with_ragged", lambda: with_ragged(noop())),
         )
     ),
+    *[
+        Mistake(
+            f"an LSTM of a Padded whose size_at_t is {sizes}",
+            predict(LSTM(2, 3), padded(data=numpy.ones((5, 2, 3), "f"), size_at_t=sizes)),
+            ValueError,
+            ("LSTM: expected size_at_t of 5 steps",),
+        )
+        for sizes in (None, numpy.array([], "i"), numpy.array([5, 5], "i"), numpy.array([2], "i"))  # (5 + 5: all rows)
+    ],
     Mistake("an LSTM of a matrix", predict(LSTM(2, 3), X), TypeError, ("LSTM: expected Padded, got ndarray",)),
     Mistake("padded2list of a list", predict(padded2list(), [X]), TypeError, ("padded2list: expected Padded", "list")),
     Mistake(

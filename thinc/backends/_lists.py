@@ -85,7 +85,7 @@ class ListOps(ArrayOps):
         """
         sequences = []
         start = 0
-        for length in _int_list(lengths):
+        for length in _sizes("unflatten", lengths):
             skip = pad if length > 0 else 0
             sequences.append(cast(Any, X)[start + skip : start + skip + length])
             start += skip + length
@@ -125,12 +125,7 @@ class ListOps(ArrayOps):
         [(1, 1), (3, 1)]
         """
         rows: Any = padded
-        try:
-            sizes = list(map(index, lengths.tolist() if hasattr(lengths, "tolist") else lengths))
-        except TypeError:
-            raise TypeError(f"unpad: expected lengths to be integers, got {str(lengths)[:50]}") from None
-        if min(sizes, default=0) < 0:
-            raise ValueError(f"unpad: expected lengths of 0 or more, got {min(sizes)}")
+        sizes = _sizes("unpad", lengths)
         if len(sizes) > len(padded):
             raise IndexError(f"unpad: expected at most {len(padded)} lengths, one for each sequence, got {len(sizes)}")
         return cast(List2d, [X[:n] for X, n in zip(rows, sizes)])
@@ -295,6 +290,16 @@ def _check_alike(arrays: Sequence[Any]) -> None:
         raise ValueError("Cannot pad sequences with different dtypes")
     if any(array.shape[1:] != first.shape[1:] for array in arrays):
         raise ValueError("Cannot pad sequences that differ on other dimensions")
+
+
+def _sizes(op: str, lengths: Any) -> List[int]:
+    try:
+        sizes = list(map(index, lengths.tolist() if hasattr(lengths, "tolist") else lengths))
+    except TypeError:
+        raise TypeError(f"{op}: expected lengths to be integers, got {str(lengths)[:50]}") from None
+    if min(sizes, default=0) < 0:
+        raise ValueError(f"{op}: expected lengths of 0 or more, got {min(sizes)}")
+    return sizes
 
 
 def _int_list(values: Any) -> List[int]:

@@ -102,6 +102,8 @@ class NumpyOps(Ops):
     backprop_reduce_max = sequences.backprop_reduce_max
     backprop_reduce_first = sequences.backprop_reduce_first
     backprop_reduce_last = sequences.backprop_reduce_last
+    flatten = lists.flatten
+    unflatten = lists.unflatten
     pad = lists.pad
     unpad = lists.unpad
     list2padded = lists.list2padded

@@ -132,17 +132,29 @@ def forward(model: Model[Padded, Padded], Xp: Padded, is_train: bool) -> Tuple[P
     # The rows that are steps of sequences, not padding: N of them, in time-major order.
     size_at_t = Xp.size_at_t
     T, B = Xp.data.shape[:2]
-    is_step: Any = ops.xp.arange(B) < size_at_t.reshape((-1, 1))
+    if getattr(size_at_t, "shape", None) != (T,):
+        raise ValueError(f"LSTM: expected size_at_t of {T} steps, as data has, got {str(size_at_t)[:50]}")
+    steps: Any = slice(None)  # no row is padding
+    if size_at_t[-1] < B:
+        steps = ops.xp.flatnonzero(ops.xp.arange(B) < size_at_t.reshape((-1, 1)))
 
-    def padded(rows: Any, width: int) -> Padded:
-        data = ops.alloc3f(T, B, width, dtype=rows.dtype)
-        data[is_step] = rows
-        return Xp.with_data(data)
+    def packed(padded: Any) -> Floats2d:
+        if padded.shape[:2] != (T, B):
+            raise ValueError(f"LSTM: expected a gradient of shape ({T}, {B}, {nO}), got {padded.shape}")
+        return padded.reshape((T * B, padded.shape[2]))[steps]
 
-    X = cast(Floats2d, Xp.data[is_step])
+    def padded(rows: Floats2d) -> Padded:
+        width = rows.shape[1]
+        if len(rows) == T * B:
+            return Xp.with_data(rows.reshape((T, B, width)))
+        data = ops.alloc2f(T * B, width, dtype=rows.dtype)
+        data[steps] = rows
+        return Xp.with_data(data.reshape((T, B, width)))
+
+    X = packed(Xp.data)
     if not is_train:
         Y = ops.lstm_forward_inference(weights, HC0[0], HC0[1], X, size_at_t)
-        return padded(Y, nO), _refuse_backprop
+        return padded(Y), _refuse_backprop
     mask: Any = None
     rate = model.attrs["dropout_rate"]
     if rate:
@@ -152,12 +164,12 @@ def forward(model: Model[Padded, Padded], Xp: Padded, is_train: bool) -> Tuple[P
     Y, state = ops.lstm_forward_training(weights, HC0[0], HC0[1], X, size_at_t)
 
     def backprop(dYp: Padded) -> Padded:
-        dY = cast(Floats2d, dYp.data[is_step])
+        dY = packed(dYp.data)
         dX, d_weights = ops.backprop_lstm(dY, size_at_t, weights, state)
         model.inc_grad("LSTM", d_weights if mask is None else d_weights * mask)
-        return padded(dX, X.shape[1])
+        return padded(dX)
 
-    return padded(Y, nO), backprop
+    return padded(Y), backprop
 
 
 def _empty(ops: Ops, Xp: Padded, nO: int) -> Tuple[Padded, Callable]:

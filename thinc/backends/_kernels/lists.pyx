@@ -4,6 +4,8 @@ cimport numpy as np
 from libc.stdint cimport int32_t
 from libc.string cimport memcpy, memset
 
+import numpy
+
 from .memory cimport new_array
 from .wrapping cimport data, empty1, fallback
 
@@ -12,6 +14,7 @@ from ...types import Padded
 np.import_array()
 
 cdef Py_ssize_t MOST_STEPS = 1 << 20  # to round up to: beyond it the readable formula runs out of memory
+cdef Py_ssize_t MOST_ROWS = 1 << 40
 
 
 cdef class Rows:
@@ -31,14 +34,22 @@ cdef class Rows:
 
     cdef np.ndarray empty(self, size_t d0, size_t d1):
         """An array (d0, d1, ...) of such rows."""
-        cdef np.npy_intp shape[32]
+        cdef np.npy_intp shape[33]
+        shape[0] = d0
+        return self.filled(shape, 1, d1)
+
+    cdef np.ndarray joined(self, size_t n_rows):
+        """An array (n_rows, ...) of such rows."""
+        cdef np.npy_intp shape[33]
+        return self.filled(shape, 0, n_rows)
+
+    cdef np.ndarray filled(self, np.npy_intp* shape, int axis, size_t n_rows):
         cdef int n_dims = np.PyArray_NDIM(self.first)
         cdef int d
-        shape[0] = d0
-        shape[1] = d1
+        shape[axis] = n_rows
         for d in range(1, n_dims):
-            shape[d + 1] = np.PyArray_DIM(self.first, d)
-        return new_array(n_dims + 1, shape, np.PyArray_TYPE(self.first))
+            shape[axis + d] = np.PyArray_DIM(self.first, d)
+        return new_array(axis + n_dims, shape, np.PyArray_TYPE(self.first))
 
 
 cdef Rows rows_of(list arrays):
@@ -81,6 +92,49 @@ cdef Rows rows_of(list arrays):
     return rows
 
 
+def flatten(self, X, dtype=None, Py_ssize_t pad=0, ndim_if_empty=2):
+    cdef list arrays = [] if X is None else list(X)
+    cdef Rows rows = rows_of(arrays) if dtype is None and pad <= MOST_STEPS else None
+    cdef size_t b, used, n_rows = 0, n_filled = 0
+    if rows is not None:
+        for b in range(rows.B):
+            n_rows += rows.length(b)
+            n_filled += rows.length(b) > 0
+    if n_rows == 0 or rows.row == 0:
+        return fallback(self, "flatten", (arrays, dtype, pad, ndim_if_empty))
+    cdef size_t around = pad if pad > 0 else 0
+    cdef np.ndarray Y = rows.joined(n_rows + around * (n_filled + 1))
+    cdef char* target = <char*>data(Y)
+    around *= rows.row
+    with nogil:
+        for b in range(rows.B):
+            used = rows.length(b) * rows.row
+            if used:
+                memset(target, 0, around)
+                memcpy(target + around, rows.at(b), used)
+                target += around + used
+        memset(target, 0, around)
+    return Y
+
+
+def unflatten(self, X, lengths, Py_ssize_t pad=0):
+    cdef list seqs = []
+    cdef np.npy_intp start = 0, n, rows
+    cdef object counts = lengths if type(lengths) is list else numpy.asarray(lengths).tolist()
+    if type(X) is not np.ndarray or type(counts) is not list or not can_view(X, 1, 0) or not 0 <= pad <= MOST_STEPS:
+        return fallback(self, "unflatten", (X, numpy.asarray(lengths), pad))
+    rows = np.PyArray_DIM(X, 0)
+    for length in <list>counts:
+        if type(length) is not int or not 0 <= length <= MOST_ROWS:
+            return fallback(self, "unflatten", (X, numpy.asarray(lengths), pad))
+        n = length
+        start = min(start + (pad if n > 0 else 0), rows)
+        n = min(n, rows - start)
+        seqs.append(view_of(X, 1, start * np.PyArray_STRIDE(X, 0), n))
+        start += n
+    return seqs
+
+
 def pad(self, seqs, Py_ssize_t round_to=1):
     cdef list arrays = list(seqs)
     cdef Rows rows = rows_of(arrays)
@@ -100,39 +154,43 @@ def pad(self, seqs, Py_ssize_t round_to=1):
 
 
 def unpad(self, padded, lengths):
-    cdef np.ndarray X
     cdef list seqs = []
-    cdef np.npy_intp[32] shape
-    if type(lengths) is not list or type(padded) is not np.ndarray or not can_view(padded, len(lengths)):
+    cdef np.npy_intp T, n, b = 0
+    if type(lengths) is not list or type(padded) is not np.ndarray or not can_view(padded, 2, len(lengths)):
         return fallback(self, "unpad", (padded, lengths))
-    X = padded
-    cdef int i, n_axes = np.PyArray_NDIM(X) - 1
-    cdef char* row = <char*>data(X)
-    cdef np.npy_intp T = np.PyArray_DIM(X, 1)
-    cdef object seq
-    for i in range(1, n_axes):
-        shape[i] = np.PyArray_DIM(X, i + 1)
+    T = np.PyArray_DIM(padded, 1)
     for length in lengths:
-        if type(length) is not int or length < 0:
+        if type(length) is not int or not 0 <= length <= MOST_ROWS:
             return fallback(self, "unpad", (padded, lengths))
-        shape[0] = length if length < T else T
-        seq = np.PyArray_New(
-            np.ndarray, n_axes, shape, np.PyArray_TYPE(X), np.PyArray_STRIDES(X) + 1, row, 0, np.PyArray_FLAGS(X), None
-        )
-        np.set_array_base(seq, X)
-        seqs.append(seq)
-        row += np.PyArray_STRIDE(X, 0)
+        n = length
+        seqs.append(view_of(padded, 2, b * np.PyArray_STRIDE(padded, 0), min(n, T)))
+        b += 1
     return seqs
 
 
-cdef bint can_view(np.ndarray X, Py_ssize_t n_rows) noexcept:
-    """An array of numbers, as this machine writes them, in which there are so many rows."""
+cdef bint can_view(np.ndarray X, int n_axes, Py_ssize_t n_rows) noexcept:
+    """An array of numbers, as this machine writes them, of so many axes or more, in which there are so many rows."""
     return (
-        2 <= np.PyArray_NDIM(X) <= 32
+        n_axes <= np.PyArray_NDIM(X) <= 32
         and np.PyArray_ISNUMBER(X)
         and np.PyArray_ISNOTSWAPPED(X)
         and n_rows <= np.PyArray_DIM(X, 0)
     )
+
+
+cdef np.ndarray view_of(np.ndarray X, int axis, np.npy_intp offset, np.npy_intp n):
+    """The n rows that begin at an offset in bytes; rows lie along the axis before this one."""
+    cdef np.npy_intp[32] shape
+    cdef int d, n_axes = np.PyArray_NDIM(X) - axis + 1
+    shape[0] = n
+    for d in range(1, n_axes):
+        shape[d] = np.PyArray_DIM(X, axis + d - 1)
+    cdef np.ndarray view = np.PyArray_New(
+        np.ndarray, n_axes, shape, np.PyArray_TYPE(X), np.PyArray_STRIDES(X) + axis - 1, <char*>data(X) + offset, 0,
+        np.PyArray_FLAGS(X), None
+    )
+    np.set_array_base(view, X)
+    return view
 
 
 def list2padded(self, seqs):

@@ -50,7 +50,7 @@ cdef list arrays_of(object method):
     for position, parameter in enumerate(list(inspect.signature(method).parameters.values())[1:]):
         text = str(parameter.annotation)
         kind = re.search(r"\b(Floats|Ints|Array)(T|Xd|XdT|\dd)\b", text)
-        if kind and "List" not in text and parameter.kind is not parameter.KEYWORD_ONLY:
+        if kind and not re.search("List|Sequence", text) and parameter.kind is not parameter.KEYWORD_ONLY:
             found.append((position, parameter.name, kind.group(1) == "Floats", "Optional" in text or "None" in text))
     return found
 
