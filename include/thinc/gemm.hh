@@ -305,8 +305,62 @@ void dot_block(T* C, size_t ldc, T* packed, const T* A, size_t row_stride, size_
   }
 }
 
-// One row of A, in place, and as many rows of B as fill a vector when their sums are folded: the vectors hold chunks of
-// rows of B, so that weights are widened in registers, and none of their lanes is idle.
+// One row of A, in place, and as many rows of B as fill a vector when their sums are folded.
+template <class T>
+THINC_FN void finish_row(T* C, const Vec<T> (&sum)[in_chunk<T>()], const Finish<T>& finish) {
+  Vec<T> value = rounded(splat(finish.alpha) * fold(sum));
+  if (finish.bias)
+    value = value + load(finish.bias);
+  else if (finish.beta != T(0))
+    value = value + splat(finish.beta) * load(C);
+  store(C, value);
+}
+
+// A chunk along k meets those of J rows of B where they lie: vectors of one row of A would leave lanes idle.
+template <class T, size_t J>
+THINC_FN void sum_rows(Chunk<T> (&sum)[J], const T* a, const T* B, size_t ldb, size_t k) {
+  constexpr size_t H = in_chunk<T>();
+#pragma GCC unroll 16
+  for (size_t j = 0; j < J; ++j) sum[j] = splat_chunk(T(0));
+  size_t i = 0;
+#pragma GCC unroll 4
+  for (; i + H <= k; i += H)
+#pragma GCC unroll 16
+    for (size_t j = 0; j < J; ++j) sum[j] += load_chunk(a + i) * load_chunk(B + j * ldb + i);
+  if (i < k) {
+    T x[H], w[H];
+    for (size_t h = 0; h < H; ++h) x[h] = i + h < k ? a[i + h] : T(0);
+#pragma GCC unroll 16
+    for (size_t j = 0; j < J; ++j) {
+      for (size_t h = 0; h < H; ++h) w[h] = i + h < k ? B[j * ldb + i + h] : T(0);
+      sum[j] += load_chunk(x) * load_chunk(w);
+    }
+  }
+}
+
+constexpr size_t sums_at_once = 8;  // that do not wait for each other
+template <class T, class W>         // rows of B in a tile
+constexpr size_t in_row_tile = sizeof(W)<sizeof(T) || lanes<T>()> sums_at_once ? lanes<T>() : sums_at_once;
+
+template <class T>
+THINC_TILE void one_row_tile(T* C, const T* a, const T* B, size_t ldb, size_t k, const Finish<T>& finish) {
+  constexpr size_t H = in_chunk<T>(), L = lanes<T>(), N = in_row_tile<T, T>;
+  T joined[N / L][H][L];
+  for (size_t n = 0; n < N; n += sums_at_once) {
+    Chunk<T> sum[sums_at_once];
+    sum_rows(sum, a, B + n * ldb, ldb, k);
+#pragma GCC unroll 16
+    for (size_t j = 0; j < sums_at_once; ++j) store_chunk(joined[(n + j) / L][j % H] + (n + j) % L / H * H, sum[j]);
+  }
+  for (size_t n = 0; n < N; n += L) {
+    Vec<T> sums[H];
+#pragma GCC unroll 4
+    for (size_t h = 0; h < H; ++h) sums[h] = load(joined[n / L][h]);
+    finish_row(C + n, sums, finish.from_column(n));
+  }
+}
+
+// The vectors hold chunks of rows of B, so that narrow weights are widened in registers.
 template <class W>
 THINC_FN void one_row_step(Vec<float> (&sum)[4], const float* a, const W* B, size_t ldb) {
 #pragma GCC unroll 4
@@ -321,7 +375,8 @@ THINC_FN void one_row_step(Vec<float> (&sum)[4], const float* a, const W* B, siz
 }
 
 template <class W>
-THINC_TILE void one_row_tile(float* C, const float* a, const W* B, size_t ldb, size_t k, const Finish<float>& finish) {
+THINC_TILE void narrow_row_tile(float* C, const float* a, const W* B, size_t ldb, size_t k,
+                                const Finish<float>& finish) {
   constexpr size_t L = lanes<float>();
   Vec<float> sum[4] = {splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)};
   size_t i = 0;
@@ -338,12 +393,7 @@ THINC_TILE void one_row_tile(float* C, const float* a, const W* B, size_t ldb, s
       sum[j] += load(rows) * load_repeated(chunk);
     }
   }
-  Vec<float> value = rounded(splat(finish.alpha) * fold(sum));
-  if (finish.bias)
-    value = value + load(finish.bias);
-  else if (finish.beta != 0.0f)
-    value = value + splat(finish.beta) * load(C);
-  store(C, value);
+  finish_row(C, sum, finish);
 }
 
 // C (M, N) from op(A) (M, K), by its strides, and B (N, K) with rows ldb apart.
@@ -353,20 +403,22 @@ void dot_product(T* C_, size_t ldc, const T* A, size_t row_stride, size_t k_stri
   alignas(64) T packed[DotBlocks<T, W>::room];
   const DotBlocks<T, W> blocks(M, K);
   T* C = C_;
-  if constexpr (sizeof(W) < sizeof(T)) {
-    if (M == 1 && k_stride == 1) {
-      const size_t whole = N / lanes<T>() * lanes<T>();
-      for (size_t n = 0; n < whole; n += lanes<T>()) {
-        size_t k = 0;
-        do {
-          one_row_tile(C + n, A + k, B + n * ldb + k, ldb, min_size(blocks.k, K - k),
-                       finish.in_block(k).from_column(n));
-          k += blocks.k;
-        } while (k < K);
-      }
-      if (whole == N) return;
-      C += whole, B += whole * ldb, N -= whole;
+  if (M == 1 && k_stride == 1) {
+    constexpr size_t step = in_row_tile<T, W>;
+    const size_t whole = N / step * step;
+    for (size_t n = 0; n < whole; n += step) {
+      size_t k = 0;
+      do {
+        const Finish<T> here = finish.in_block(k).from_column(n);
+        if constexpr (sizeof(W) < sizeof(T))
+          narrow_row_tile(C + n, A + k, B + n * ldb + k, ldb, min_size(blocks.k, K - k), here);
+        else
+          one_row_tile(C + n, A + k, B + n * ldb + k, ldb, min_size(blocks.k, K - k), here);
+        k += blocks.k;
+      } while (k < K);
     }
+    if (whole == N) return;
+    C += whole, B += whole * ldb, N -= whole;
   }
   const Finish<T> rest = finish.from_column(size_t(C - C_));
   const size_t fit = block_bytes / sizeof(T) / blocks.k_room / dot_columns * dot_columns;
