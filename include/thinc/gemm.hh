@@ -366,9 +366,7 @@ THINC_FN void one_row_step(Vec<float> (&sum)[4], const float* a, const W* B, siz
 #pragma GCC unroll 4
   for (size_t j = 0; j < 4; ++j) {
     Vec<float> rows[groups];
-#pragma GCC unroll 4
-    for (size_t g = 0; g < groups; ++g) rows[g] = load_widened(B + (4 * g + j) * ldb);
-    transpose_chunks(rows);
+    load_widened_chunks(rows, B + j * ldb, 4 * ldb);
 #pragma GCC unroll 4
     for (size_t c = 0; c < groups; ++c) sum[j] += rows[c] * load_repeated(a + 4 * c);
   }
