@@ -435,15 +435,6 @@ void dot_product(T* C_, size_t ldc, const T* A, size_t row_stride, size_t k_stri
 
 // ---- B not transposed
 
-// The vector at c, the h-th column of a row, of which only `columns` exist: zeros beyond.
-template <class T>
-THINC_FN Vec<T> load_columns(const T* c, size_t columns, size_t h) {
-  if (h + lanes<T>() <= columns) return load(c);
-  T values[lanes<T>()];
-  for (size_t i = 0; i < lanes<T>(); ++i) values[i] = h + i < columns ? c[i] : T(0);
-  return load(values);
-}
-
 // One tile: R rows of packed A (k x R) against W vectors of B. Of the last vector the `skip` first lanes are not stored
 // (they belong to the tile before), of all only `columns`. With Keep, B is copied to `panel` on the way.
 template <class T, size_t R, size_t W, bool Keep = false>

@@ -61,50 +61,70 @@ void layer_norm(void* Y_, void* mu_, void* rstd_, const void* X_, const void* G_
   }
 }
 
-template <class T>
-struct NormSums {  // of g and of g H
-  T g, gh;
-};
-
-// The sums of columns start to end of a row, whose part of dG and db is added.
-template <class T>
-THINC_FN NormSums<T> backprop_norm_block(T* dG, T* db, const T* dY, const T* X, const T* G, T mu, T rstd, size_t start,
-                                         size_t end) {
-  T sum_g = 0, sum_gh = 0;
-#pragma omp simd reduction(+ : sum_g, sum_gh)
-  for (size_t i = start; i < end; ++i) {
-    T h = (X[i] - mu) * rstd, g = dY[i] * G[i];
-    sum_g += g;
-    sum_gh += g * h;
-    dG[i] += dY[i] * h;
-    db[i] += dY[i];
+// Columns i and on of R rows, as many as there are: their parts of dG and db, and of the sums of g and g H of each row.
+template <size_t R, class T>
+THINC_FN void backprop_norm_columns(T* dG, T* db, Vec<T> (&sum_g)[rows_together], Vec<T> (&sum_gh)[rows_together],
+                                    const T* dY, const T* X, const T* G, const T* mu, const T* rstd, size_t I, size_t i,
+                                    size_t columns) {
+  constexpr size_t L = lanes<T>();
+  const Vec<T> weight = load_columns(G + i, columns, 0);
+  Vec<T> of_G = splat(T(0)), of_b = of_G;
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; ++r) {
+    const Vec<T> dy = load_columns(dY + r * I + i, columns, 0), x = load_columns(X + r * I + i, columns, 0);
+    const Vec<T> h = (x - mu[r]) * splat(rstd[r]), g = dy * weight;
+    sum_g[r] += g;
+    sum_gh[r] += g * h;
+    of_G += dy * h;
+    of_b += dy;
   }
-  return {sum_g, sum_gh};
+  if (columns == L) {
+    store(dG + i, load(dG + i) + of_G);
+    store(db + i, load(db + i) + of_b);
+  } else {
+    T parts[2][L];
+    store(parts[0], of_G);
+    store(parts[1], of_b);
+    for (size_t h = 0; h < columns; ++h) dG[i + h] += parts[0][h], db[i + h] += parts[1][h];
+  }
+}
+
+template <size_t R, class T>
+void backprop_norm_rows(T* dX, T* dG, T* db, const T* dY, const T* X, const T* G, const T* mu, const T* rstd,
+                        size_t I) {
+  constexpr size_t L = lanes<T>();
+  T g[rows_together] = {}, gh[rows_together] = {}, rest_g[rows_together] = {}, rest_gh[rows_together] = {};
+  for (size_t start = 0; start < I; start += terms_in_block) {
+    const size_t end = I - start < terms_in_block ? I : start + terms_in_block;
+    Vec<T> vectors[2][rows_together];
+    for (auto& of_rows : vectors)
+      for (Vec<T>& v : of_rows) v = splat(T(0));
+    size_t i = start;
+    for (; i + L <= end; i += L)
+      backprop_norm_columns<R>(dG, db, vectors[0], vectors[1], dY, X, G, mu, rstd, I, i, L);
+    if (i < end) backprop_norm_columns<R>(dG, db, vectors[0], vectors[1], dY, X, G, mu, rstd, I, i, end - i);
+    T sums[2][rows_together];
+    for (int s = 0; s < 2; ++s) sum_lanes(sums[s], vectors[s]);
+    for (size_t r = 0; r < R; ++r) {
+      add_exactly(g[r], rest_g[r], sums[0][r]);
+      add_exactly(gh[r], rest_gh[r], sums[1][r]);
+    }
+  }
+  for (size_t r = 0; r < R; ++r, dX += I, dY += I, X += I) {
+    const T s = rstd[r], m = mu[r], share = s / T(I);
+    const T constant = share * total_of(g[r], rest_g[r]), slope = share * s * total_of(gh[r], rest_gh[r]);
+#pragma omp simd
+    for (size_t i = 0; i < I; ++i) dX[i] = s * (dY[i] * G[i]) - constant - (X[i] - m) * slope;
+  }
 }
 
 template <class T>
-void backprop_norm_rows(T* dX, T* dG, T* db, const T* dY, const T* X, const T* G, const T* mus, const T* rstds,
-                        size_t N, size_t I) {
-  for (size_t n = 0; n < N; ++n, X += I, dY += I, dX += I) {
-    const T mu = mus[n], rstd = rstds[n];
-    NormSums<T> sums;
-    if (I <= terms_in_block) {
-      sums = backprop_norm_block(dG, db, dY, X, G, mu, rstd, 0, I);
-    } else {
-      NormSums<T> rest = {0, 0};
-      sums = rest;
-      for (size_t start = 0; start < I; start += terms_in_block) {
-        const size_t end = I - start < terms_in_block ? I : start + terms_in_block;
-        const NormSums<T> block = backprop_norm_block(dG, db, dY, X, G, mu, rstd, start, end);
-        add_exactly(sums.g, rest.g, block.g);
-        add_exactly(sums.gh, rest.gh, block.gh);
-      }
-      sums = {total_of(sums.g, rest.g), total_of(sums.gh, rest.gh)};
-    }
-    const T mean_g = sums.g / T(I), mean_gh = sums.gh / T(I);
-#pragma omp simd
-    for (size_t i = 0; i < I; ++i) dX[i] = rstd * (dY[i] * G[i] - mean_g - (X[i] - mu) * rstd * mean_gh);
-  }
+void backprop_norm_rows(T* dX, T* dG, T* db, const T* dY, const T* X, const T* G, const T* mu, const T* rstd, size_t N,
+                        size_t I) {
+  size_t n = 0;
+  for (; n + rows_together <= N; n += rows_together)
+    backprop_norm_rows<rows_together>(dX + n * I, dG, db, dY + n * I, X + n * I, G, mu + n, rstd + n, I);
+  for (; n < N; ++n) backprop_norm_rows<1>(dX + n * I, dG, db, dY + n * I, X + n * I, G, mu + n, rstd + n, I);
 }
 
 // With H = (X - mu) rstd and g = dY G: dX = rstd (g - mean(g) - H mean(g H)); dG and db are accumulated.

@@ -311,6 +311,39 @@ THINC_FN Vec<double> fold(const Vec<double>* v) {
 
 #endif
 
+// The n first numbers of a vector, fewer than there are lanes; zeros beyond, where no memory is read.
+#if defined(__AVX512F__)
+THINC_FN FloatVector load_first(const float* p, int n) {
+  return (FloatVector)_mm512_maskz_loadu_ps(__mmask16((1 << n) - 1), p);
+}
+THINC_FN DoubleVector load_first(const double* p, int n) {
+  return (DoubleVector)_mm512_maskz_loadu_pd(__mmask8((1 << n) - 1), p);
+}
+#elif defined(__AVX2__)
+THINC_FN FloatVector load_first(const float* p, int n) {
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return (FloatVector)_mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane));
+}
+THINC_FN DoubleVector load_first(const double* p, int n) {
+  const __m256i lane = _mm256_setr_epi64x(0, 1, 2, 3);
+  return (DoubleVector)_mm256_maskload_pd(p, _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), lane));
+}
+#else
+template <class T>
+THINC_FN Vec<T> load_first(const T* p, int n) {
+  T values[lanes<T>()];
+  for (int i = 0; i < int(lanes<T>()); ++i) values[i] = i < n ? p[i] : T(0);
+  return load(values);
+}
+#endif
+
+// The vector at c, the h-th column of a row, of which only `columns` exist: zeros beyond.
+template <class T>
+THINC_FN Vec<T> load_columns(const T* c, size_t columns, size_t h) {
+  if (h + lanes<T>() <= columns) return load(c);
+  return load_first(c, h < columns ? int(columns - h) : 0);
+}
+
 // The sums of the lanes of four vectors.
 template <class T>
 THINC_FN void sum_lanes(T (&sums)[4], const Vec<T> (&v)[4]) {
