@@ -6,30 +6,52 @@
 
 THINC_BEGIN
 
-// Rows are summed four together: alone, a short row takes as long as its additions do one after the other.
-constexpr size_t rows_together = 4;
-
-// The sum of term(r, x) over the n numbers x of each row r; x is one of them or a vector.
-template <class T, class Term>
-THINC_FN void sum_together(T (&sums)[rows_together], const T* const (&X)[rows_together], size_t n, const Term& term) {
+// The sum of term(r, x) over the n numbers x of each of R rows; x is one of them or a vector. Some rows together:
+// alone, a short one takes as long as its additions do one after the other. The order is the same in any company.
+template <class T, size_t R, class Term>
+THINC_FN void sum_together(T (&sums)[R], const T* const (&X)[R], size_t n, const Term& term) {
   constexpr size_t L = lanes<T>();
-  if (n > terms_in_block) {
-    for (size_t r = 0; r < rows_together; ++r) sums[r] = sum_terms<T>(n, [&](size_t i) { return term(r, X[r][i]); });
-    return;
-  }
-  Vec<T> sum[rows_together];
-#pragma GCC unroll 4
-  for (size_t r = 0; r < rows_together; ++r) {
-    sum[r] = splat(T(0));
-    size_t i = 0;
-    for (; i + L <= n; i += L) sum[r] += term(r, load(X[r] + i));
-    if (i < n) {
-      T rest[L];
-      for (size_t h = 0; h < L; ++h) rest[h] = i + h < n ? term(r, X[r][i + h]) : T(0);
-      sum[r] += load(rest);
+  T rests[R];
+  for (size_t start = 0; start == 0 || start < n; start += terms_in_block) {
+    const size_t end = n - start < terms_in_block ? n : start + terms_in_block;
+    Vec<T> sum[R];
+#pragma GCC unroll 8
+    for (size_t r = 0; r < R; ++r) {
+      sum[r] = splat(T(0));
+      size_t i = start;
+      for (; i + L <= end; i += L) sum[r] += term(r, load(X[r] + i));
+      if (i < end) {
+        T rest[L];
+        for (size_t h = 0; h < L; ++h) rest[h] = i + h < end ? term(r, X[r][i + h]) : T(0);
+        sum[r] += load(rest);
+      }
+    }
+    if (n <= terms_in_block) return sum_lanes(sums, sum);
+    T block[R];
+    sum_lanes(block, sum);
+    for (size_t r = 0; r < R; ++r) {
+      if (start == 0) sums[r] = rests[r] = T(0);
+      add_exactly(sums[r], rests[r], block[r]);
     }
   }
-  sum_lanes(sums, sum);
+  for (size_t r = 0; r < R; ++r) sums[r] = total_of(sums[r], rests[r]);
+}
+
+// R rows, of which `present` exist: the last stands in for the others.
+template <size_t R, class T>
+void layer_norm_rows(T* Y, T* mus, T* rstds, const T* X, const T* G, const T* b, T eps, size_t present, size_t I) {
+  const T* rows[R];
+  for (size_t r = 0; r < R; ++r) rows[r] = X + (r < present ? r : present - 1) * I;
+  T mu[R], rstd[R];
+  sum_together(mu, rows, I, [](size_t, auto x) { return x; });
+  for (T& m : mu) m /= T(I);
+  sum_together(rstd, rows, I, [&mu](size_t r, auto x) { return (x - mu[r]) * (x - mu[r]); });
+  for (T& squares : rstd) squares = T(1) / sqrt_(squares / T(I) + eps);
+  for (size_t r = 0; r < present; ++r, X += I, Y += I) {
+    const T m = mus[r] = mu[r], s = rstds[r] = rstd[r];
+#pragma omp simd
+    for (size_t i = 0; i < I; ++i) Y[i] = (X[i] - m) * s * G[i] + b[i];
+  }
 }
 
 // Layer normalization: Y = (X - mu) rstd G + b per row, rstd = (population variance + eps)^(-1/2).
@@ -37,36 +59,21 @@ THINC_FN void sum_together(T (&sums)[rows_together], const T* const (&X)[rows_to
 template <class T>
 void layer_norm(void* Y_, void* mu_, void* rstd_, const void* X_, const void* G_, const void* b_, double eps, size_t N,
                 size_t I) {
-  T* mus = static_cast<T*>(mu_);
-  T* rstds = static_cast<T*>(rstd_);
-  const T* G = static_cast<const T*>(G_);
-  const T* b = static_cast<const T*>(b_);
-  for (size_t n = 0; n < N; n += rows_together) {
-    const size_t present = N - n < rows_together ? N - n : rows_together;
-    const T* X[rows_together];  // the last stands in for those that are missing: each is added up as in company
-    for (size_t r = 0; r < rows_together; ++r)
-      X[r] = static_cast<const T*>(X_) + (n + (r < present ? r : present - 1)) * I;
-    T mu[rows_together], rstd[rows_together];
-    sum_together(mu, X, I, [](size_t, auto x) { return x; });
-    for (T& m : mu) m /= T(I);
-    sum_together(rstd, X, I, [&mu](size_t r, auto x) { return (x - mu[r]) * (x - mu[r]); });
-    for (T& squares : rstd) squares = T(1) / sqrt_(squares / T(I) + T(eps));
-    for (size_t r = 0; r < present; ++r) {
-      const T* x = X[r];
-      T* Y = static_cast<T*>(Y_) + (n + r) * I;
-      const T m = mus[n + r] = mu[r], s = rstds[n + r] = rstd[r];
-#pragma omp simd
-      for (size_t i = 0; i < I; ++i) Y[i] = (x[i] - m) * s * G[i] + b[i];
-    }
-  }
+  T *Y = static_cast<T*>(Y_), *mu = static_cast<T*>(mu_), *rstd = static_cast<T*>(rstd_);
+  const T *X = static_cast<const T*>(X_), *G = static_cast<const T*>(G_), *b = static_cast<const T*>(b_);
+  size_t n = 0;
+  for (; n + 8 <= N; n += 8) layer_norm_rows<8>(Y + n * I, mu + n, rstd + n, X + n * I, G, b, T(eps), 8, I);
+  for (; n < N; n += 4)
+    layer_norm_rows<4>(Y + n * I, mu + n, rstd + n, X + n * I, G, b, T(eps), N - n < 4 ? N - n : 4, I);
 }
+
+constexpr size_t rows_together = 4;  // of the backward pass
 
 // Columns i and on of R rows, as many as there are: their parts of dG and db, and of the sums of g and g H of each row.
 template <size_t R, class T>
 THINC_FN void backprop_norm_columns(T* dG, T* db, Vec<T> (&sum_g)[rows_together], Vec<T> (&sum_gh)[rows_together],
                                     const T* dY, const T* X, const T* G, const T* mu, const T* rstd, size_t I, size_t i,
                                     size_t columns) {
-  constexpr size_t L = lanes<T>();
   const Vec<T> weight = load_columns(G + i, columns, 0);
   Vec<T> of_G = splat(T(0)), of_b = of_G;
 #pragma GCC unroll 4
@@ -78,15 +85,8 @@ THINC_FN void backprop_norm_columns(T* dG, T* db, Vec<T> (&sum_g)[rows_together]
     of_G += dy * h;
     of_b += dy;
   }
-  if (columns == L) {
-    store(dG + i, load(dG + i) + of_G);
-    store(db + i, load(db + i) + of_b);
-  } else {
-    T parts[2][L];
-    store(parts[0], of_G);
-    store(parts[1], of_b);
-    for (size_t h = 0; h < columns; ++h) dG[i + h] += parts[0][h], db[i + h] += parts[1][h];
-  }
+  store_columns(dG + i, columns, load_columns(dG + i, columns, 0) + of_G);
+  store_columns(db + i, columns, load_columns(db + i, columns, 0) + of_b);
 }
 
 template <size_t R, class T>
@@ -100,8 +100,7 @@ void backprop_norm_rows(T* dX, T* dG, T* db, const T* dY, const T* X, const T* G
     for (auto& of_rows : vectors)
       for (Vec<T>& v : of_rows) v = splat(T(0));
     size_t i = start;
-    for (; i + L <= end; i += L)
-      backprop_norm_columns<R>(dG, db, vectors[0], vectors[1], dY, X, G, mu, rstd, I, i, L);
+    for (; i + L <= end; i += L) backprop_norm_columns<R>(dG, db, vectors[0], vectors[1], dY, X, G, mu, rstd, I, i, L);
     if (i < end) backprop_norm_columns<R>(dG, db, vectors[0], vectors[1], dY, X, G, mu, rstd, I, i, end - i);
     T sums[2][rows_together];
     for (int s = 0; s < 2; ++s) sum_lanes(sums[s], vectors[s]);

@@ -344,14 +344,26 @@ THINC_FN Vec<T> load_columns(const T* c, size_t columns, size_t h) {
   return load_first(c, h < columns ? int(columns - h) : 0);
 }
 
-// The sums of the lanes of four vectors.
 template <class T>
-THINC_FN void sum_lanes(T (&sums)[4], const Vec<T> (&v)[4]) {
+THINC_FN void store_columns(T* c, size_t columns, Vec<T> v) {
+  if (lanes<T>() <= columns) return store(c, v);
+  T values[lanes<T>()];
+  store(values, v);
+  for (size_t i = 0; i < lanes<T>(); ++i)
+    if (i < columns) c[i] = values[i];
+}
+
+// The sums of the lanes of R vectors.
+template <size_t R, class T>
+THINC_FN void sum_lanes(T (&sums)[R], const Vec<T> (&v)[R]) {
   constexpr size_t H = in_chunk<T>();
-  for (size_t r = 0; r < 4; r += H) {
+  static_assert(R % 4 == 0, "whole chunks");
+#pragma GCC unroll 4
+  for (size_t r = 0; r < R; r += H) {
     T values[lanes<T>()];
     store(values, fold(v + r));
     Chunk<T> sum = load_chunk(values);
+#pragma GCC unroll 4
     for (size_t g = 1; g < groups; ++g) sum += load_chunk(values + g * H);
     store_chunk(sums + r, sum);
   }
