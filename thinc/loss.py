@@ -8,11 +8,12 @@ Over 500 lines: four losses in the versions of the registry.
 
 import math
 from inspect import signature
-from itertools import accumulate, chain
+from itertools import chain
 from numbers import Integral
 from typing import Any, Callable, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar, Union, cast
 
 from .backends import get_array_ops
+from .backends._kernels.losses import class_ids  # type: ignore[import-not-found]  # compiled
 from .config import registry
 from .types import Floats2d, Ints1d
 from .util import check_smoothing, get_array_module, to_categorical
@@ -120,10 +121,8 @@ class CategoricalCrossentropy(_CrossEntropy):
             )
         truths = _as_truths(truths, guesses)
         if isinstance(truths, (list, tuple)):
-            ids = self._plain_ids(truths)
-            if ids is None:
-                return self._read_list(xp, truths)
-            return xp.array(ids, dtype="int32"), (), None
+            ids = self._plain_ids(xp, truths)
+            return self._read_list(xp, truths) if ids is None else (ids, (), None)
         missing: Any = ()
         if self.missing_value is not None:
             labels = truths if truths.ndim == 1 else truths.argmax(axis=-1)
@@ -159,15 +158,13 @@ class CategoricalCrossentropy(_CrossEntropy):
             target[rows] = 0  # a fresh array: only lists of names have negatives
         return target, mask
 
-    def _plain_ids(self, truths: Sequence[Any]) -> Optional[Sequence[int]]:
+    def _plain_ids(self, xp: Any, truths: Sequence[Any]) -> Optional[Ints1d]:
         """The ids of a list where nothing is missing or negated; None to look closer."""
         if not self.names:
             plain = set(map(type, truths)) == {int} and self.missing_value not in truths
-            return truths if plain else None
-        if not self._names_are_plain:
-            return None
-        ids = list(map(self._name_to_i.get, truths))
-        return None if None in ids else cast(List[int], ids)
+            return xp.array(truths, dtype="int32") if plain else None
+        ids = class_ids(truths, self._name_to_i) if self._names_are_plain else None
+        return None if ids is None else xp.asarray(ids)
 
     def _read_list(self, xp: Any, truths: Sequence[Any]) -> Tuple[Ints1d, List[int], Optional[Tuple[Any, Any]]]:
         """Ids (N,), the rows that are missing, and (rows, classes) of the negated."""
@@ -368,26 +365,25 @@ class SequenceCategoricalCrossentropy(_CrossEntropy):
         if self.normalize:
             for part in parts:
                 part /= len(guesses)
-        return (parts if joined is None else _split(parts[0], guesses)), parts
+        if joined is None:
+            return parts, parts
+        lengths: Any = list(map(len, guesses))
+        return get_array_ops(parts[0]).unflatten(parts[0], lengths), parts
 
     def _join(self, guesses: Sequence[Any], truths: Sequence[Any]) -> Any:
         """The batch as one long sequence; None where the parts are not of a kind."""
-        if not guesses or list(map(len, guesses)) != list(map(len, truths)):
+        lengths = list(map(len, guesses))
+        if not any(lengths) or lengths != list(map(len, truths)):
             return None
-        xp = get_array_module(guesses[0])
-        if len({(yh.shape[1:], yh.dtype) for yh in guesses}) > 1:
+        if len({yh.dtype for yh in guesses}) > 1 or len({yh.shape[1:] for yh in guesses}) > 1:
             return None
-        if all(isinstance(y, (list, tuple)) for y in truths):
-            return xp.concatenate(guesses), list(chain.from_iterable(truths))
-        if all(isinstance(y, xp.ndarray) for y in truths):
+        ops = get_array_ops(guesses[0])
+        if set(map(type, truths)) <= {list, tuple}:
+            return ops.flatten(guesses), list(chain.from_iterable(truths))
+        if all(isinstance(y, ops.xp.ndarray) for y in truths):
             if len({(y.shape[1:], y.dtype) for y in truths}) == 1:
-                return xp.concatenate(guesses), xp.concatenate(truths)
+                return ops.flatten(guesses), ops.xp.concatenate(truths)
         return None
-
-
-def _split(rows: Floats2d, like: Sequence[Floats2d]) -> List[Floats2d]:
-    ends = list(accumulate(map(len, like)))
-    return [rows[start:end] for start, end in zip([0, *ends], ends)]
 
 
 class L2Distance(Loss):

@@ -1,11 +1,26 @@
 # cython: language_level=3, binding=True
 """Gradients of losses on the CPU.  N rows, O columns."""
 cimport numpy as np
+from libc.stdint cimport int32_t
 
 from .wrapping cimport (Kernels, as_int32, bad_t, contiguous, data, dim, empty1, empty_like, fallback, ints, is_alike,
                         kernels_for, ndim, typenum)
 
 np.import_array()
+
+
+def class_ids(labels, dict ids):
+    """The ids (N,) of labels; None if one has none."""
+    cdef list all_labels = list(labels)
+    cdef np.ndarray found = empty1(np.NPY_INT32, len(all_labels))
+    cdef int32_t* to = <int32_t*>np.PyArray_DATA(found)
+    for label in all_labels:
+        number = ids.get(label)
+        if number is None:
+            return None
+        to[0] = number
+        to += 1
+    return found
 
 
 def backprop_cross_entropy(self, Y, classes, *, double label_smoothing=0.0, double scale=1.0):
