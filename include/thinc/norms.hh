@@ -2,7 +2,6 @@
 #pragma once
 
 #include "sums.hh"
-#include "vectors.hh"
 
 THINC_BEGIN
 

@@ -134,7 +134,7 @@ typedef int64_t DoubleIndices __attribute__((vector_size(THINC_VECTOR_BYTES)));
 
 // The same shuffle in every chunk: a..d choose from x (0 to 3) or from y (100 to 103).
 #define THINC_LANE(i, chunk, lanes, per_chunk) \
-  ((i) < 100 ? (i) + per_chunk * chunk : (i) - 100 + per_chunk * chunk + lanes)
+  ((i) < 100 ? (i) + per_chunk * chunk : (i)-100 + per_chunk * chunk + lanes)
 #define THINC_FOUR(chunk, lanes, a, b, c, d)                                                      \
   THINC_LANE(a, chunk, lanes, 4), THINC_LANE(b, chunk, lanes, 4), THINC_LANE(c, chunk, lanes, 4), \
       THINC_LANE(d, chunk, lanes, 4)

@@ -18,10 +18,10 @@ typedef long long i64;
 
 #include "thinc/portable.hh"
 #include "thinc/activations.hh"
+#include "thinc/half.hh"
 #include "thinc/hashing.hh"
 #include "thinc/lstm.hh"
 #include "thinc/updates.hh"
-#include "thinc/half.hh"
 
 #ifndef THINC_BARRIER  // (the emulation on a CPU has its own)
 #define THINC_BARRIER() __syncthreads()
