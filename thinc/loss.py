@@ -10,10 +10,11 @@ import math
 from inspect import signature
 from itertools import chain
 from numbers import Integral
-from typing import Any, Callable, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar, Union, cast
+from typing import Any, Callable, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar, Union
 
 from .backends import get_array_ops
-from .backends._kernels.losses import class_ids  # type: ignore[import-not-found]  # compiled
+from .backends._kernels.lists import are_alike  # type: ignore[import-not-found]  # compiled
+from .backends._kernels.losses import class_ids, ids_below  # type: ignore[import-not-found]  # compiled
 from .config import registry
 from .types import Floats2d, Ints1d
 from .util import check_smoothing, get_array_module, to_categorical
@@ -112,22 +113,23 @@ class CategoricalCrossentropy(_CrossEntropy):
 
     def _read(self, truths: Any, guesses: Floats2d) -> Tuple[Any, Any, Any]:
         """The truths as an array, the rows that are missing, and (rows, classes) of the negated, if any."""
-        xp = get_array_module(guesses)
+        truths = _as_truths(truths, guesses)
+        if isinstance(truths, (list, tuple)):
+            return self._read_lists([truths], guesses)
+        self._check_names(guesses)
+        missing: Any = ()
+        if self.missing_value is not None:
+            labels = truths if truths.ndim == 1 else truths.argmax(axis=-1)
+            missing = get_array_module(guesses).nonzero(labels == self.missing_value)[0]
+        return truths, missing, None
+
+    def _check_names(self, guesses: Any) -> None:
         if self.names and len(self.names) != guesses.shape[-1]:
             raise ValueError(
                 "Cannot calculate CategoricalCrossentropy loss: expected one name for "
                 f"each class, got {len(self.names)} names and guesses of shape "
                 f"{guesses.shape}"
             )
-        truths = _as_truths(truths, guesses)
-        if isinstance(truths, (list, tuple)):
-            ids = self._plain_ids(xp, truths)
-            return self._read_list(xp, truths) if ids is None else (ids, (), None)
-        missing: Any = ()
-        if self.missing_value is not None:
-            labels = truths if truths.ndim == 1 else truths.argmax(axis=-1)
-            missing = xp.nonzero(labels == self.missing_value)[0]
-        return truths, missing, None
 
     def _convert(self, truths: Any, missing: Any, negative: Any, guesses: Any) -> Tuple[Floats2d, Optional[Floats2d]]:
         """What was read -> (target, mask), with None for a mask of ones."""
@@ -158,13 +160,17 @@ class CategoricalCrossentropy(_CrossEntropy):
             target[rows] = 0  # a fresh array: only lists of names have negatives
         return target, mask
 
-    def _plain_ids(self, xp: Any, truths: Sequence[Any]) -> Optional[Ints1d]:
-        """The ids of a list where nothing is missing or negated; None to look closer."""
-        if not self.names:
-            plain = set(map(type, truths)) == {int} and self.missing_value not in truths
-            return xp.array(truths, dtype="int32") if plain else None
-        ids = class_ids(truths, self._name_to_i) if self._names_are_plain else None
-        return None if ids is None else xp.asarray(ids)
+    def _read_lists(self, sequences: List[Sequence[Any]], guesses: Any) -> Tuple[Any, Any, Any]:
+        """The same of lists of labels, one after the other."""
+        self._check_names(guesses)
+        xp = get_array_module(guesses)
+        ids = class_ids(sequences, self._name_to_i) if self.names and self._names_are_plain else None
+        if ids is not None:
+            return xp.asarray(ids), (), None
+        labels = list(chain.from_iterable(sequences))
+        if not self.names and set(map(type, labels)) == {int} and self.missing_value not in labels:
+            return xp.array(labels, dtype="int32"), (), None
+        return self._read_list(xp, labels)
 
     def _read_list(self, xp: Any, truths: Sequence[Any]) -> Tuple[Ints1d, List[int], Optional[Tuple[Any, Any]]]:
         """Ids (N,), the rows that are missing, and (rows, classes) of the negated."""
@@ -215,14 +221,14 @@ class CategoricalCrossentropy(_CrossEntropy):
 
         Raises ValueError if the shapes differ or a value is not in [0, 1].
         """
-        classes, missing, negative = self._read(truths, guesses)
-        if (
-            negative is None
-            and guesses.ndim == 2
-            and cast(Any, guesses).dtype.kind == "f"
-            and classes.shape == guesses.shape[:1]
-        ):
-            return self._from_classes(guesses, classes, missing)
+        return self._gradient(guesses, self._read(truths, guesses), guesses.shape[0] if self.normalize else 1)
+
+    def _gradient(self, guesses: Any, read: Tuple[Any, Any, Any], divisor: int) -> Any:
+        """(guesses - target) * mask / divisor, of truths that were read."""
+        classes, missing, negative = read
+        divisor = divisor or 1
+        if negative is None and guesses.ndim == 2 and guesses.dtype.kind == "f" and classes.shape == guesses.shape[:1]:
+            return self._from_classes(guesses, classes, missing, 1.0 / divisor)
         _check_interval(guesses, "guesses")
         target, mask = self._convert(classes, missing, negative, guesses)
         if guesses.shape != target.shape:
@@ -234,19 +240,19 @@ class CategoricalCrossentropy(_CrossEntropy):
             difference = difference.astype("float32")
         if mask is not None:
             difference *= mask
-        if self.normalize:
-            difference /= guesses.shape[0] or 1
+        difference /= divisor
         return difference
 
-    def _from_classes(self, guesses: Any, truths: Any, missing: Any) -> Floats2d:
+    def _from_classes(self, guesses: Any, truths: Any, missing: Any, scale: float) -> Floats2d:
         """The gradient for one class a row, in one pass."""
-        n_rows, n_classes = guesses.shape
+        n_classes = guesses.shape[1]
         check_smoothing(self.label_smoothing, n_classes)
-        _check_classes(truths, n_classes, missing)
-        classes = truths.astype("int32", copy=len(missing) > 0)
-        if len(missing):
-            classes[missing] = -1
-        scale = 1.0 / (n_rows or 1) if self.normalize else 1.0
+        classes = None if len(missing) else ids_below(truths, n_classes)
+        if classes is None:
+            _check_classes(truths, n_classes, missing)
+            classes = truths.astype("int32", copy=len(missing) > 0)
+            if len(missing):
+                classes[missing] = -1
         ops = get_array_ops(guesses)
         try:
             return ops.backprop_cross_entropy(guesses, classes, label_smoothing=self.label_smoothing, scale=scale)
@@ -357,32 +363,31 @@ class SequenceCategoricalCrossentropy(_CrossEntropy):
                 "Cannot calculate SequenceCategoricalCrossentropy loss: guesses and "
                 f"truths must be same length, got {len(guesses)} and {len(truths)}"
             )
-        joined = self._join(guesses, truths)
-        if joined is None:
-            parts = [self.cc.get_grad(yh, y) for yh, y in zip(guesses, truths)]
-        else:
-            parts = [self.cc.get_grad(*joined)]
-        if self.normalize:
-            for part in parts:
-                part /= len(guesses)
-        if joined is None:
-            return parts, parts
+        divisor = len(guesses) if self.normalize else 1
         lengths: Any = list(map(len, guesses))
-        return get_array_ops(parts[0]).unflatten(parts[0], lengths), parts
+        joined = self._join(guesses, truths, lengths)
+        if joined is None:
+            parts = [self.cc._gradient(yh, self.cc._read(y, yh), divisor) for yh, y in zip(guesses, truths)]
+            return parts, parts
+        flat, read = joined
+        part = self.cc._gradient(flat, read, divisor)
+        return get_array_ops(part).unflatten(part, lengths), [part]
 
-    def _join(self, guesses: Sequence[Any], truths: Sequence[Any]) -> Any:
-        """The batch as one long sequence; None where the parts are not of a kind."""
-        lengths = list(map(len, guesses))
+    def _join(self, guesses: Sequence[Any], truths: Sequence[Any], lengths: List[int]) -> Any:
+        """The batch as one long sequence, guesses and what was read; None where the parts are not of a kind."""
         if not any(lengths) or lengths != list(map(len, truths)):
             return None
-        if len({yh.dtype for yh in guesses}) > 1 or len({yh.shape[1:] for yh in guesses}) > 1:
+        if not are_alike(list(guesses)) and len({(yh.dtype, yh.shape[1:]) for yh in guesses}) > 1:
             return None
         ops = get_array_ops(guesses[0])
         if set(map(type, truths)) <= {list, tuple}:
-            return ops.flatten(guesses), list(chain.from_iterable(truths))
+            flat: Any = ops.flatten(guesses)
+            return flat, self.cc._read_lists(list(truths), flat)
         if all(isinstance(y, ops.xp.ndarray) for y in truths):
             if len({(y.shape[1:], y.dtype) for y in truths}) == 1:
-                return ops.flatten(guesses), ops.xp.concatenate(truths)
+                flat = ops.flatten(guesses)
+                classes: Any = ops.xp.concatenate(truths)
+                return flat, self.cc._read(classes, flat)
         return None
 
 

@@ -92,6 +92,11 @@ cdef Rows rows_of(list arrays):
     return rows
 
 
+def are_alike(list arrays):
+    """Whether these are arrays of the CPU of one dtype, and of one shape but for the first axis; False if unsure."""
+    return rows_of(arrays) is not None
+
+
 def flatten(self, X, dtype=None, Py_ssize_t pad=0, ndim_if_empty=2):
     cdef list arrays = [] if X is None else list(X)
     cdef Rows rows = rows_of(arrays) if dtype is None and pad <= MOST_STEPS else None

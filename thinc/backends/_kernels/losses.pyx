@@ -1,7 +1,7 @@
 # cython: language_level=3, binding=True
 """Gradients of losses on the CPU.  N rows, O columns."""
 cimport numpy as np
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, uint32_t
 
 from .wrapping cimport (Kernels, as_int32, bad_t, contiguous, data, dim, empty1, empty_like, fallback, ints, is_alike,
                         kernels_for, ndim, typenum)
@@ -9,18 +9,36 @@ from .wrapping cimport (Kernels, as_int32, bad_t, contiguous, data, dim, empty1,
 np.import_array()
 
 
-def class_ids(labels, dict ids):
-    """The ids (N,) of labels; None if one has none."""
-    cdef list all_labels = list(labels)
-    cdef np.ndarray found = empty1(np.NPY_INT32, len(all_labels))
-    cdef int32_t* to = <int32_t*>np.PyArray_DATA(found)
-    for label in all_labels:
-        number = ids.get(label)
-        if number is None:
-            return None
-        to[0] = number
-        to += 1
-    return found
+def class_ids(list sequences, dict ids):
+    """The ids (N,) of the labels in all sequences; None if one has none."""
+    cdef size_t N = 0
+    for labels in sequences:
+        N += len(labels)
+    cdef np.ndarray found = empty1(np.NPY_INT32, N)
+    cdef int32_t* to = <int32_t*>data(found)
+    cdef int32_t* end = to + N
+    for labels in sequences:
+        for label in labels:
+            number = ids.get(label)
+            if number is None or to == end:  # (another thread may have appended to the list)
+                return None
+            to[0] = number
+            to += 1
+    return found if to == end else None
+
+
+def ids_below(classes, size_t n_classes):
+    """Classes (N,) as int32; None if they are not integers of the CPU, or one is not in [0, n_classes)."""
+    cdef np.ndarray ids = as_int32(classes)
+    cdef uint32_t highest = 0  # negative ones are higher
+    cdef uint32_t* found
+    cdef np.npy_intp i
+    if ids is None or ndim(ids) != 1:
+        return None
+    found = <uint32_t*>data(ids)
+    for i in range(dim(ids, 0)):
+        highest = max(highest, found[i])
+    return None if dim(ids, 0) and highest >= n_classes else ids
 
 
 def backprop_cross_entropy(self, Y, classes, *, double label_smoothing=0.0, double scale=1.0):
